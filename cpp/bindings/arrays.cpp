@@ -1,0 +1,62 @@
+#include "bindings/arrays.hpp"
+
+namespace convlet {
+namespace {
+
+AttributeValue attribute_of(const py::handle& value, const std::string& name) {
+  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
+  if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
+  if (py::isinstance<py::float_>(value)) return value.cast<double>();
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  if (py::isinstance<py::tuple>(value) || py::isinstance<py::list>(value)) {
+    return value.cast<std::vector<std::int64_t>>();
+  }
+  throw py::type_error("Attribute `" + name + "` must be a bool, int, float, str or tuple of ints. Received: " +
+                       std::string(py::repr(value)));
+}
+
+}  // namespace
+
+Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
+
+void check_layout(const py::array& array, const char* argument) {
+  constexpr int kWanted = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
+  if ((array.flags() & kWanted) == kWanted) return;
+  throw ValueError(std::string("`") + argument + "` must be a C-contiguous, aligned array.");
+}
+
+void check_shape(const py::array& array, const Shape& shape, const char* argument) {
+  if (shape_of(array) == shape) return;
+  throw ValueError(std::string("`") + argument + "` must have shape " + tuple_string(shape) +
+                   ". Received: shape=" + tuple_string(shape_of(array)));
+}
+
+void check_rows(const py::array& array, const Shape& row, const char* argument) {
+  const Shape shape = shape_of(array);
+  if (shape.size() == row.size() + 1 && std::equal(row.begin(), row.end(), shape.begin() + 1)) return;
+  throw ValueError(std::string("`") + argument + "` must have shape " + batch_string(row) +
+                   ". Received: shape=" + tuple_string(shape));
+}
+
+Rows rows_of(const py::array& x, const Shape& row) {
+  check_rows(x, row, "x");
+  if (py::isinstance<py::array_t<std::uint8_t>>(x)) return {.bytes = data_of<std::uint8_t>(x, "x")};
+  return {.floats = data_of<float>(x, "x")};
+}
+
+void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
+  if (0 <= begin && begin <= end && end <= size) return;
+  throw ValueError("Rows [" + std::to_string(begin) + ", " + std::to_string(end) + ") are not all among the " +
+                   std::to_string(size) + " there are.");
+}
+
+Attributes attributes_of(const py::dict& values) {
+  std::map<std::string, AttributeValue> attributes;
+  for (const auto& [key, value] : values) {
+    const auto name = key.cast<std::string>();
+    attributes.emplace(name, attribute_of(value, name));
+  }
+  return Attributes(std::move(attributes));
+}
+
+}  // namespace convlet

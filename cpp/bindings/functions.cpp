@@ -1,0 +1,74 @@
+// Kernels that are not ops: losses and optimizers on whole arrays, for convlet.ops.
+#include <algorithm>
+
+#include "bindings/arrays.hpp"
+#include "bindings/register.hpp"
+#include "kernels/rmsprop.hpp"
+#include "ops/loss.hpp"
+
+namespace convlet {
+namespace {
+
+// Loss of each row of y_pred, and scale 1 gradients.
+py::tuple crossentropy(const py::array& y_true, const py::array& y_pred, bool from_logits) {
+  const Shape shape = shape_of(y_pred);
+  if (shape.size() != 2) throw ValueError("`y_pred` must have shape (rows, classes). Received: " + tuple_string(shape));
+  const float* p = data_of<float>(y_pred, "y_pred");
+  const bool labels = y_true.ndim() == 1;
+  check_shape(y_true, labels ? Shape{shape[0]} : shape, "y_true");
+  Targets targets{.width = shape[1]};
+  if (labels) {
+    targets.label = data_of<std::int32_t>(y_true, "y_true");
+    const auto* end = targets.label + shape[0];
+    const auto bad = [&](std::int32_t label) { return label < 0 || label >= shape[1]; };
+    if (std::any_of(targets.label, end, bad)) {
+      throw ValueError("Labels in `y_true` must be integers from 0 to " + std::to_string(shape[1] - 1) + ".");
+    }
+  } else {
+    targets.dense = data_of<float>(y_true, "y_true");
+  }
+  Attributes attributes;
+  attributes.set("from_logits", from_logits);
+  const auto loss =
+      make_loss(labels ? "sparse_categorical_crossentropy" : "categorical_crossentropy", attributes, {shape[1]});
+  py::array_t<float> losses(shape[0]);
+  py::array_t<float> gradient(shape);
+  std::vector<float> row(static_cast<std::size_t>(shape[1]));
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    std::copy_n(p + i * shape[1], shape[1], row.begin());
+    losses.mutable_data()[i] =
+        (*loss)(targets, i, false, 1.0F, row.data(), gradient.mutable_data() + i * shape[1]);
+  }
+  return py::make_tuple(losses, gradient);
+}
+
+float* writable(py::array& array, std::int64_t size, const char* argument) {
+  data_of<float>(array, argument);
+  if (array.size() != size) throw ValueError(std::string("`") + argument + "` must be as large as w.");
+  return static_cast<float*>(array.mutable_data());
+}
+
+// In place, on arrays the caller owns.
+void rmsprop_update(py::array w, const py::array& g, py::array velocity, std::optional<py::array> momentum_slot,
+                    std::optional<py::array> average, float learning_rate, float rho, float momentum,
+                    float epsilon) {
+  const std::int64_t size = w.size();
+  if (g.size() != size) throw ValueError("`g` must be as large as w.");
+  rmsprop({learning_rate, rho, momentum, epsilon}, size, data_of<float>(g, "g"), writable(w, size, "w"),
+          writable(velocity, size, "velocity"),
+          momentum_slot ? writable(*momentum_slot, size, "momentum_buffer") : nullptr,
+          average ? writable(*average, size, "average_gradient") : nullptr);
+}
+
+}  // namespace
+
+void register_functions(py::module_& m) {
+  using py::arg;
+  m.def("crossentropy", &crossentropy, arg("y_true"), arg("y_pred"), arg("from_logits"),
+        "Loss of each row and its gradient with respect to y_pred; integer y_true (rows,) are labels.");
+  m.def("rmsprop", &rmsprop_update, arg("w"), arg("g"), arg("velocity"), arg("momentum_buffer").none(true),
+        arg("average_gradient").none(true), arg("learning_rate"), arg("rho"), arg("momentum"), arg("epsilon"),
+        "One RMSprop step, in place.");
+}
+
+}  // namespace convlet

@@ -1,0 +1,46 @@
+// One extension module an instruction-set level: the same source, other compiler flags.
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "bindings/register.hpp"
+#include "engine/team.hpp"
+#include "ops/shape.hpp"
+#include "simd/vec.hpp"
+
+namespace {
+
+namespace py = pybind11;
+
+py::dict build_info() {
+  py::dict info;
+  info["isa"] = CONVLET_ISA_NAME;
+#if defined(__clang__)
+  info["compiler"] = "Clang " __clang_version__;
+#else
+  info["compiler"] = "GCC " __VERSION__;
+#endif
+  info["build_type"] = CONVLET_BUILD_TYPE;
+  info["openmp"] = std::to_string(convlet::openmp_version());
+  info["pybind11"] = PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(CONVLET_MODULE_NAME, m) {
+  m.doc() = "convlet's engine, compiled for " CONVLET_ISA_NAME;
+  m.attr("ISA") = CONVLET_ISA_NAME;
+  m.attr("LANES") = convlet::simd::kLanes;
+  m.def("build_info", &build_info);
+  m.def("get_num_threads", &convlet::num_threads);
+  m.def(
+      "set_num_threads",
+      [](int threads) {
+        if (threads < 1) throw convlet::ValueError("`threads` must be at least 1.");
+        convlet::set_num_threads(threads);
+      },
+      py::arg("threads"));
+  convlet::register_network(m);
+  convlet::register_functions(m);
+}

@@ -1,0 +1,244 @@
+// The class Network: the engine's one object that Python holds.
+#include "engine/network.hpp"
+
+
+#include "bindings/arrays.hpp"
+#include "bindings/register.hpp"
+
+namespace convlet {
+namespace {
+
+using Lock = std::lock_guard<std::mutex>;
+
+Shape shape_from(const py::tuple& dimensions) { return dimensions.cast<Shape>(); }
+
+std::vector<OpSpec> specs_from(const py::list& ops) {
+  std::vector<OpSpec> specs;
+  for (const py::handle& item : ops) {
+    const auto op = item.cast<py::tuple>();
+    const auto inputs = op[2].cast<std::vector<std::int64_t>>();
+    if (inputs != Shape{static_cast<std::int64_t>(specs.size())}) {
+      throw ValueError("Each op must read the output of the one before it.");
+    }
+    specs.push_back({op[0].cast<std::string>(), attributes_of(op[1].cast<py::dict>())});
+  }
+  return specs;
+}
+
+// A read-only array that shares memory with, and keeps alive, its owner.
+py::array view_of(const float* data, const Shape& shape, const py::handle& owner) {
+  py::array view(py::dtype::of<float>(), shape, data, owner);
+  view.attr("flags").attr("writeable") = false;
+  return view;
+}
+
+py::list parameters_of(const py::object& self) {
+  const auto& network = self.cast<const Network&>();
+  py::list list;
+  for (const Parameter& p : network.program().parameters) {
+    list.append(py::make_tuple(p.op, p.name, view_of(network.parameters() + p.at, p.shape, self)));
+  }
+  return list;
+}
+
+void set_parameter(Network& network, std::size_t index, const py::array& value) {
+  const auto& parameters = network.program().parameters;
+  if (index >= parameters.size()) throw py::index_error("There is no parameter " + std::to_string(index));
+  check_shape(value, parameters[index].shape, "value");
+  const float* data = data_of<float>(value, "value");
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.set_parameter(index, data);
+}
+
+void require_training(const Network& network) {
+  if (!network.can_train()) throw ValueError("Call configure_training() first.");
+}
+
+py::list optimizer_slots(const py::object& self) {
+  auto& network = self.cast<Network&>();
+  require_training(network);
+  py::list list;
+  for (const Optimizer::Slot& slot : network.optimizer().slots()) {
+    int index = 0;
+    for (const Parameter& p : network.program().parameters) {
+      list.append(py::make_tuple(slot.name, index++, view_of(slot.values.data() + p.at, p.shape, self)));
+    }
+  }
+  return list;
+}
+
+void set_optimizer_slot(Network& network, std::size_t index, const py::array& value) {
+  require_training(network);
+  const auto& parameters = network.program().parameters;
+  auto& slots = network.optimizer().slots();
+  if (parameters.empty() || index >= slots.size() * parameters.size()) {
+    throw py::index_error("There is no optimizer slot " + std::to_string(index));
+  }
+  const Parameter& parameter = parameters[index % parameters.size()];
+  check_shape(value, parameter.shape, "value");
+  const float* data = data_of<float>(value, "value");
+  const Lock lock(network.mutex());
+  std::copy_n(data, elements(parameter.shape), slots[index / parameters.size()].values.data() + parameter.at);
+}
+
+Targets targets_of(const Network& network, const py::array& y) {
+  const std::int64_t width = elements(network.output_shape());
+  if (network.loss().wants_labels()) {
+    check_rows(y, {}, "y");
+    return {.label = data_of<std::int32_t>(y, "y"), .width = width};
+  }
+  check_rows(y, network.output_shape(), "y");
+  return {.dense = data_of<float>(y, "y"), .width = width};
+}
+
+// Every visited row exists, and so does its label.
+void check_visited(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t rows) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int64_t row = data.row(i);
+    if (row < 0 || row >= rows) {
+      throw ValueError("`order` names row " + std::to_string(row) + " of " + std::to_string(rows) + ".");
+    }
+    if (data.y.label != nullptr && (data.y.label[row] < 0 || data.y.label[row] >= data.y.width)) {
+      throw ValueError("Labels must be integers from 0 to " + std::to_string(data.y.width - 1) + ". Received: y[" +
+                       std::to_string(row) + "]=" + std::to_string(data.y.label[row]));
+    }
+  }
+}
+
+Dataset dataset_of(const Network& network, const py::array& x, const py::array& y,
+                   const std::optional<py::array>& order, const std::optional<py::array>& sample_weight,
+                   std::int64_t begin, std::int64_t end) {
+  require_training(network);
+  Dataset data{.x = rows_of(x, network.program().tensors.front()), .y = targets_of(network, y)};
+  const std::int64_t rows = x.shape(0);
+  if (y.shape(0) != rows) {
+    throw ValueError("x and y must have the same number of rows. Received: " + std::to_string(rows) + " and " +
+                     std::to_string(y.shape(0)));
+  }
+  if (sample_weight) {
+    check_shape(*sample_weight, {rows}, "sample_weight");
+    data.sample_weight = data_of<float>(*sample_weight, "sample_weight");
+  }
+  if (order) {
+    check_rows(*order, {}, "order");
+    data.order = data_of<std::int64_t>(*order, "order");
+  }
+  check_range(begin, end, order ? order->shape(0) : rows);
+  check_visited(data, begin, end, rows);
+  return data;
+}
+
+void train(Network& network, const py::array& x, const py::array& y, const std::optional<py::array>& order,
+           std::int64_t begin, std::int64_t end, std::int64_t batch_size,
+           const std::optional<py::array>& sample_weight) {
+  const Dataset data = dataset_of(network, x, y, order, sample_weight, begin, end);
+  if (batch_size < 1) throw ValueError("`batch_size` must be at least 1. Received: " + std::to_string(batch_size));
+  if (begin == end) return;
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.train(data, begin, end, batch_size);
+}
+
+void evaluate(Network& network, const py::array& x, const py::array& y, std::int64_t begin, std::int64_t end,
+              const std::optional<py::array>& sample_weight) {
+  const Dataset data = dataset_of(network, x, y, std::nullopt, sample_weight, begin, end);
+  if (begin == end) return;
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.evaluate(data, begin, end);
+}
+
+void predict(Network& network, const py::array& x, py::array& out, std::int64_t begin, std::int64_t end) {
+  const Rows rows = rows_of(x, network.program().tensors.front());
+  check_rows(out, network.output_shape(), "out");
+  data_of<float>(out, "out");
+  auto* to = static_cast<float*>(out.mutable_data());
+  check_range(begin, end, std::min(x.shape(0), out.shape(0)));
+  if (begin == end) return;
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.predict(rows, begin, end, to);
+}
+
+py::tuple vector_jacobian_product(Network& network, const py::array& x, const py::array& dy) {
+  const Program& program = network.program();
+  const Rows rows = rows_of(x, program.tensors.front());
+  check_rows(dy, network.output_shape(), "dy");
+  const float* dy_data = data_of<float>(dy, "dy");
+  if (dy.shape(0) != x.shape(0)) throw ValueError("x and dy must have the same number of rows.");
+  py::array_t<float> dx(shape_of(x));
+  py::array_t<float> gradient(std::max<std::int64_t>(program.parameter_size, 1));
+  {
+    float* dx_data = dx.mutable_data();
+    float* gradient_data = gradient.mutable_data();
+    const py::gil_scoped_release release;
+    const Lock lock(network.mutex());
+    network.vector_jacobian_product(rows, x.shape(0), dy_data, dx_data, gradient_data);
+  }
+  py::list parts;
+  for (const Parameter& p : program.parameters) {
+    py::array_t<float> part(p.shape);
+    std::copy_n(gradient.data() + p.at, elements(p.shape), part.mutable_data());
+    parts.append(part);
+  }
+  return py::make_tuple(dx, parts);
+}
+
+std::vector<double> metrics_of(const Network& network) {
+  const Totals& totals = network.totals;
+  const double rows = std::max(totals.rows, 1.0);
+  std::vector<double> means{totals.loss / rows};
+  for (const double sum : totals.metrics) means.push_back(sum / rows);
+  return means;
+}
+
+void configure_training(Network& network, const std::string& loss, const py::dict& loss_attributes,
+                        const std::string& optimizer, const py::dict& optimizer_attributes,
+                        const std::vector<std::string>& metrics) {
+  const Lock lock(network.mutex());
+  network.configure_training(loss, attributes_of(loss_attributes), optimizer, attributes_of(optimizer_attributes),
+                             metrics);
+}
+
+py::tuple infer_op(const std::string& name, const py::dict& attributes, const py::tuple& input_shape) {
+  const auto op = make_op(name, attributes_of(attributes), shape_from(input_shape));
+  py::list parameters;
+  for (const ParameterSpec& spec : op->parameters()) {
+    parameters.append(py::make_tuple(spec.name, py::tuple(py::cast(spec.shape))));
+  }
+  return py::make_tuple(py::tuple(py::cast(op->output_shape())), parameters);
+}
+
+}  // namespace
+
+void register_network(py::module_& m) {
+  using py::arg;
+  m.def("infer_op", &infer_op, arg("name"), arg("attributes"), arg("input_shape"),
+        "Output shape and parameters [(name, shape), ...] of an op; shapes are per row.");
+
+  py::class_<Network>(m, "Network", py::module_local(), "A chain of ops with parameters, that trains and predicts.")
+      .def(py::init([](const py::tuple& input_shape, const py::list& ops) {
+             return std::make_unique<Network>(shape_from(input_shape), specs_from(ops));
+           }),
+           arg("input_shape"), arg("ops"))
+      .def_property_readonly("output_shape",
+                             [](const Network& n) { return py::tuple(py::cast(n.output_shape())); })
+      .def("parameters", &parameters_of)
+      .def("set_parameter", &set_parameter, arg("index"), arg("value"))
+      .def("configure_training", &configure_training, arg("loss"), arg("loss_attributes"), arg("optimizer"),
+           arg("optimizer_attributes"), arg("metrics"))
+      .def_readwrite("learning_rate", &Network::learning_rate)
+      .def_readwrite("iterations", &Network::iterations)
+      .def("optimizer_slots", &optimizer_slots)
+      .def("set_optimizer_slot", &set_optimizer_slot, arg("index"), arg("value"))
+      .def("train", &train, arg("x"), arg("y"), arg("order").none(true), arg("begin"), arg("end"), arg("batch_size"),
+           arg("sample_weight").none(true))
+      .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"), arg("sample_weight").none(true))
+      .def("reset_metrics", [](Network& n) { n.totals.clear(); })
+      .def("metrics", &metrics_of)
+      .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))
+      .def("vector_jacobian_product", &vector_jacobian_product, arg("x"), arg("dy"));
+}
+
+}  // namespace convlet

@@ -1,0 +1,75 @@
+#include "kernels/crossentropy.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace convlet {
+namespace {
+
+constexpr float kEpsilon = 1e-7F;  // Keras's backend.epsilon()
+
+bool inside(float q) { return q >= kEpsilon && q <= 1.0F - kEpsilon; }
+
+float weight_of(const ClassTarget& target, std::int64_t i) {
+  return target.dense != nullptr ? target.dense[i] : static_cast<float>(i == target.label);
+}
+
+// q = clip(p / sum p); loss = -sum t log q.
+float dense_crossentropy(std::int64_t n, const float* p, const float* t, float scale, float* dp) {
+  float total = 0.0F;
+  for (std::int64_t i = 0; i < n; ++i) total += p[i];
+  float loss = 0.0F;
+  float dot = 0.0F;  // sum q dloss/dq, the part of the gradient that the division by the sum adds
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float q = p[i] / total;
+    loss -= t[i] * std::log(std::clamp(q, kEpsilon, 1.0F - kEpsilon));
+    if (inside(q)) dot -= t[i];
+  }
+  for (std::int64_t i = 0; dp != nullptr && i < n; ++i) {
+    const float q = p[i] / total;
+    dp[i] = scale * ((inside(q) ? -t[i] / q : 0.0F) - dot) / total;
+  }
+  return loss;
+}
+
+// Keras hands log(clip(p)) to the sparse softmax cross-entropy: loss = log(sum q) - log(q_label).
+float label_crossentropy(std::int64_t n, const float* p, std::int32_t label, float scale, float* dp) {
+  float total = 0.0F;
+  for (std::int64_t i = 0; i < n; ++i) total += std::clamp(p[i], kEpsilon, 1.0F - kEpsilon);
+  for (std::int64_t i = 0; dp != nullptr && i < n; ++i) {
+    const float hit = i == label ? 1.0F / p[i] : 0.0F;
+    dp[i] = inside(p[i]) ? scale * (1.0F / total - hit) : 0.0F;
+  }
+  return std::log(total) - std::log(std::clamp(p[label], kEpsilon, 1.0F - kEpsilon));
+}
+
+}  // namespace
+
+float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarget& target, float scale, float* p,
+                           float* dlogits) {
+  const float largest = *std::max_element(logits, logits + n);
+  float total = 0.0F;
+  for (std::int64_t i = 0; i < n; ++i) total += std::exp(logits[i] - largest);
+  const float log_total = std::log(total);
+  float loss = 0.0F;
+  float weight = 0.0F;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float t = weight_of(target, i);
+    if (t != 0.0F) loss += t * (log_total - (logits[i] - largest));
+    weight += t;
+  }
+  if (!(log_total == log_total)) loss = log_total;  // NaN among the logits, whatever the target
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float q = std::exp(logits[i] - largest) / total;
+    if (p != nullptr) p[i] = q;
+    if (dlogits != nullptr) dlogits[i] = scale * (q * weight - weight_of(target, i));
+  }
+  return loss;
+}
+
+float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target, float scale, float* dp) {
+  return target.dense != nullptr ? dense_crossentropy(n, p, target.dense, scale, dp)
+                                 : label_crossentropy(n, p, target.label, scale, dp);
+}
+
+}  // namespace convlet

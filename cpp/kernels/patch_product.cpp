@@ -1,0 +1,224 @@
+#include "kernels/patch_product.hpp"
+
+#include <algorithm>
+
+#include "kernels/tile.hpp"
+#include "simd/vec.hpp"
+
+namespace convlet {
+namespace {
+
+using simd::IntVec;
+using simd::kLanes;
+using simd::Vec;
+
+template <int MR, int NR>
+using Sums = Vec[MR][NR];
+
+// sums[m][:] += sum_k x[m][k] * w[k][:]: per k NR loads of weights, MR broadcasts, MR * NR multiply-adds.
+template <int MR, int NR>
+[[gnu::always_inline]] inline void accumulate(Sums<MR, NR>& sums, const float* const (&x)[MR], const Patches& patches,
+                                              const float* w) {
+  for (const std::int32_t run : patches.run) {
+    for (std::int64_t k = run; k < run + patches.run_length; ++k) {
+      Vec weights[NR];
+#pragma GCC unroll 4
+      for (int n = 0; n < NR; ++n) weights[n] = simd::load(w + n * kLanes);
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const Vec value = simd::broadcast(x[m][k]);
+#pragma GCC unroll 4
+        for (int n = 0; n < NR; ++n) sums[m][n] = simd::fma(value, weights[n], sums[m][n]);
+      }
+      w += NR * kLanes;
+    }
+  }
+}
+
+// The part of a row of results that a panel holds.
+struct Columns {
+  std::int64_t first;
+  int count;  // valid ones; the rest of the panel is padding
+};
+
+inline void store_columns(float* y, Vec v, int count) {
+  if (count >= kLanes) {
+    simd::store(y, v);
+  } else if (count > 0) {
+    simd::store_partial(y, v, count);
+  }
+}
+
+inline Vec bias_of(const float* bias, std::int64_t column) {
+  return bias != nullptr ? simd::load(bias + column) : simd::zero();
+}
+
+// What becomes of a tile of sums: y = sums + bias, or relu of it.
+struct Store {
+  static constexpr int kPixels = 1;  // pixels per output row
+  const float* bias;
+  bool relu;
+  float* y;
+
+  template <int MR, int NR>
+  [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums, const std::int64_t (&out)[MR], int rows,
+                                         Columns columns) const {
+#pragma GCC unroll 4
+    for (int n = 0; n < NR; ++n) {
+      const Vec b = bias_of(bias, columns.first + n * kLanes);
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        if (m >= rows) break;
+        Vec v = sums[m][n] + b;
+        if (relu) v = simd::max(simd::zero(), v);
+        store_columns(y + out[m] + columns.first + n * kLanes, v, columns.count - n * kLanes);
+      }
+    }
+  }
+};
+
+// A greater value, or NaN unless NaN is already there.
+inline IntVec keeps(Vec best, Vec v) { return (best >= v) | (best != best); }
+
+// y = relu(max of four sums + bias) and which of the four it was.
+struct StoreMax4 {
+  static constexpr int kPixels = 4;
+  const float* bias;
+  bool relu;
+  float* y;
+  std::uint8_t* argmax;
+
+  template <int MR, int NR>
+  [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums, const std::int64_t (&out)[MR / 4], int rows,
+                                         Columns columns) const {
+#pragma GCC unroll 4
+    for (int n = 0; n < NR; ++n) {
+      const Vec b = bias_of(bias, columns.first + n * kLanes);
+      const int count = std::min(columns.count - n * kLanes, kLanes);
+      if (count <= 0) break;
+#pragma GCC unroll 4
+      for (int q = 0; q < MR / 4; ++q) {
+        if (q >= rows) break;
+        Vec best = sums[4 * q][n];
+        IntVec where{};
+#pragma GCC unroll 4
+        for (int j = 1; j < 4; ++j) {
+          const IntVec keep = keeps(best, sums[4 * q + j][n]);
+          best = keep ? best : sums[4 * q + j][n];
+          where = keep ? where : simd::broadcast(static_cast<std::int32_t>(j));
+        }
+        best += b;
+        if (relu) best = simd::max(simd::zero(), best);
+        const std::int64_t at = out[q] + columns.first + n * kLanes;
+        store_columns(y + at, best, count);
+        if (argmax != nullptr) store_argmax(at, where, count);
+      }
+    }
+  }
+
+  void store_argmax(std::int64_t at, IntVec where, int count) const {
+    if (count == kLanes) {
+      simd::store_bytes(argmax + at, where);
+    } else {
+      simd::store_bytes_partial(argmax + at, where, count);
+    }
+  }
+};
+
+// Walks the output rows (pixels or windows) of all images in order.
+class Cursor {
+ public:
+  Cursor(const PatchProduct& g, const float* x) : g_(g), x_(x) {}
+
+  // The patches and the output offset of the next row.
+  template <int Pixels>
+  [[gnu::always_inline]] void next(const float** x, std::int64_t& out) {
+#pragma GCC unroll 4
+    for (int j = 0; j < Pixels; ++j) x[j] = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels + j)];
+    out = y_ + g_.out[static_cast<std::size_t>(row_)];
+    if (++row_ == static_cast<std::int64_t>(g_.out.size())) {
+      row_ = 0;
+      x_ += g_.x_image;
+      y_ += g_.y_image;
+    }
+  }
+
+ private:
+  const PatchProduct& g_;
+  const float* x_;
+  std::int64_t y_ = 0;
+  std::int64_t row_ = 0;
+};
+
+// One tile of at most MR / kPixels output rows; `rows` of them are real, the others repeat the last one.
+template <int MR, int NR, class Epilogue>
+[[gnu::always_inline]] inline void tile(const PatchProduct& g, Cursor& cursor, int rows, const float* panel,
+                                        Columns columns, const Epilogue& epilogue) {
+  constexpr int kPixels = Epilogue::kPixels;
+  constexpr int kRows = MR / kPixels;
+  const float* x[MR];
+  std::int64_t out[kRows];
+#pragma GCC unroll 16
+  for (int q = 0; q < kRows; ++q) {
+    if (q < rows) {
+      cursor.next<kPixels>(x + q * kPixels, out[q]);
+    } else {
+#pragma GCC unroll 4
+      for (int j = 0; j < kPixels; ++j) x[q * kPixels + j] = x[(q - 1) * kPixels + j];
+      out[q] = out[q - 1];
+    }
+  }
+  Sums<MR, NR> sums{};
+  accumulate<MR, NR>(sums, x, g.patches, panel);
+  epilogue.template operator()<MR, NR>(sums, out, rows, columns);
+}
+
+// The last, smaller tile: the smallest of a few heights that holds it.
+template <int MR, int NR, class Epilogue>
+void last_tile(const PatchProduct& g, Cursor& cursor, int rows, const float* panel, Columns columns,
+               const Epilogue& epilogue) {
+  constexpr int kHalf = MR / 2 / Epilogue::kPixels * Epilogue::kPixels;
+  if constexpr (kHalf > 0) {
+    if (rows * Epilogue::kPixels <= kHalf) return last_tile<kHalf, NR>(g, cursor, rows, panel, columns, epilogue);
+  }
+  tile<MR, NR>(g, cursor, rows, panel, columns, epilogue);
+}
+
+template <int NR, class Epilogue>
+void panel_product(const PatchProduct& g, std::int64_t images, const float* x, const float* panel, Columns columns,
+                   const Epilogue& epilogue) {
+  constexpr int kMR = kTileRows / Epilogue::kPixels * Epilogue::kPixels;
+  constexpr int kRows = kMR / Epilogue::kPixels;
+  std::int64_t rows = images * static_cast<std::int64_t>(g.out.size());
+  Cursor cursor(g, x);
+  for (; rows >= kRows; rows -= kRows) tile<kMR, NR>(g, cursor, kRows, panel, columns, epilogue);
+  if (rows > 0) last_tile<kMR, NR>(g, cursor, static_cast<int>(rows), panel, columns, epilogue);
+}
+
+template <class Epilogue>
+void product(const PatchProduct& g, std::int64_t images, const float* x, const float* packed_w,
+             const Epilogue& epilogue) {
+  for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
+    const float* panel = packed_w + n0 * g.patches.depth();
+    const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(g.n - n0, kPanel))};
+    if (panel_width(g.n, n0) == kPanel) {
+      panel_product<kTileVectors>(g, images, x, panel, columns, epilogue);
+    } else {
+      panel_product<1>(g, images, x, panel, columns, epilogue);
+    }
+  }
+}
+
+}  // namespace
+
+void patch_product(const PatchProduct& g, std::int64_t images, const float* x, const float* packed_w, const float* bias,
+                   bool relu, float* y) {
+  product(g, images, x, packed_w, Store{bias, relu, y});
+}
+
+void patch_product_max4(const PatchProduct& g, std::int64_t images, const float* x, const float* packed_w,
+                        const float* bias, bool relu, float* y, std::uint8_t* argmax) {
+  product(g, images, x, packed_w, StoreMax4{bias, relu, y, argmax});
+}
+
+}  // namespace convlet

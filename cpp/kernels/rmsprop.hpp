@@ -1,0 +1,24 @@
+// RMSprop as Keras defines it (Tieleman and Hinton, 2012, lecture 6.5; epsilon inside the root).
+#pragma once
+
+#include <cstdint>
+
+namespace convlet {
+
+struct RmspropConstants {
+  float learning_rate;
+  float rho;
+  float momentum;
+  float epsilon;
+};
+
+// velocity = rho velocity + (1 - rho) g^2
+// average  = rho average + (1 - rho) g                            (centered: average != nullptr)
+// step     = learning_rate g / sqrt(velocity - average^2 + epsilon)
+// momentum = mu momentum + step, step = momentum                  (momentum != nullptr)
+// w       -= step
+// over `size` floats.
+void rmsprop(const RmspropConstants& c, std::int64_t size, const float* g, float* w, float* velocity, float* momentum,
+             float* average);
+
+}  // namespace convlet

@@ -1,0 +1,210 @@
+#include "kernels/sparse_gradient.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/tile.hpp"
+#include "simd/vec.hpp"
+
+namespace convlet {
+namespace {
+
+using simd::IntVec;
+using simd::kLanes;
+using simd::Vec;
+
+// Sums held in registers over a list: the rest is one broadcast value and (without FMA) one product.
+constexpr int kMaxSums = simd::kRegisters >= 32 ? 24 : 12;
+constexpr int kMaxRuns = 5;
+constexpr int kMaxVectors = 12;
+static_assert(kMaxSums + 2 <= simd::kRegisters);
+
+struct List {
+  const float* value;
+  const std::int32_t* at;
+  std::int32_t count;
+};
+
+List list_of(const NonZeroLists& lists, std::int64_t i) {
+  return {lists.value + i * lists.capacity, lists.at + i * lists.capacity, lists.count[i]};
+}
+
+// dw[r * row + v] += sum over the list of value * x[at + run[r] + v], R runs of V vectors in registers.
+template <int R, int V>
+void accumulate_patches(const List& list, const float* x, const std::int32_t* run, std::int64_t row, float* dw) {
+  const float* start[R];
+  Vec sums[R][V];
+  for (int r = 0; r < R; ++r) {
+    start[r] = x + run[r];
+    for (int v = 0; v < V; ++v) sums[r][v] = simd::load(dw + r * row + v * kLanes);
+  }
+  for (std::int32_t i = 0; i < list.count; ++i) {
+    const Vec value = simd::broadcast(list.value[i]);
+    const std::int32_t at = list.at[i];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) simd::store(dw + r * row + v * kLanes, sums[r][v]);
+  }
+}
+
+using AccumulatePatches = void (*)(const List&, const float*, const std::int32_t*, std::int64_t, float*);
+
+// accumulate_patches<r, v> for run-time r and v with r * v <= kMaxSums.
+template <int R>
+AccumulatePatches patches_kernel_of(int v) {
+  AccumulatePatches kernel = nullptr;
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (void)((v == I + 1 && (kernel = accumulate_patches<R, I + 1>, true)) || ...);
+  }(std::make_integer_sequence<int, std::min(kMaxVectors, kMaxSums / R)>{});
+  return kernel;
+}
+
+AccumulatePatches patches_kernel(int r, int v) {
+  switch (r) {
+    case 1:
+      return patches_kernel_of<1>(v);
+    case 2:
+      return patches_kernel_of<2>(v);
+    case 3:
+      return patches_kernel_of<3>(v);
+    case 4:
+      return patches_kernel_of<4>(v);
+    default:
+      return patches_kernel_of<kMaxRuns>(v);
+  }
+}
+
+// How one row of `vectors` vectors is cut into pieces of equal size, none above kMaxVectors.
+struct Cut {
+  int pieces;
+  int vectors;  // of every piece but the last
+};
+
+Cut cut_run(int vectors) {
+  const int pieces = (vectors + kMaxVectors - 1) / kMaxVectors;
+  return {pieces, (vectors + pieces - 1) / pieces};
+}
+
+// dx[v] += sum over the list of value * w[at + v]: V vectors of one run in registers, the last of `tail` valid lanes.
+template <int V>
+void scatter_run(const List& list, const float* w, int tail, float* dx) {
+  Vec sums[V];
+  for (int v = 0; v < V - 1; ++v) sums[v] = simd::load(dx + v * kLanes);
+  float* last = dx + (V - 1) * kLanes;
+  sums[V - 1] = tail == kLanes ? simd::load(last) : simd::load_partial(last, tail);
+  for (std::int32_t i = 0; i < list.count; ++i) {
+    const Vec value = simd::broadcast(list.value[i]);
+    const float* row = w + list.at[i];
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) sums[v] = simd::fma(value, simd::load(row + v * kLanes), sums[v]);
+  }
+  for (int v = 0; v < V - 1; ++v) simd::store(dx + v * kLanes, sums[v]);
+  if (tail == kLanes) {
+    simd::store(last, sums[V - 1]);
+  } else {
+    simd::store_partial(last, sums[V - 1], tail);
+  }
+}
+
+using ScatterRun = void (*)(const List&, const float*, int, float*);
+
+ScatterRun scatter_kernel(int v) {
+  ScatterRun kernel = nullptr;
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (void)((v == I + 1 && (kernel = scatter_run<I + 1>, true)) || ...);
+  }(std::make_integer_sequence<int, kMaxVectors>{});
+  return kernel;
+}
+
+}  // namespace
+
+std::int64_t padded_run(const Patches& patches) { return round_up(patches.run_length, kLanes); }
+
+std::int64_t sparse_row(const Patches& patches) {
+  return padded_run(patches) * static_cast<std::int64_t>(patches.run.size());
+}
+
+void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel, const NonZeroLists& lists) {
+  std::fill_n(lists.count, g.n, 0);
+  for (std::int64_t q = 0; q < g.windows; ++q) {
+    const std::int32_t* window = pixel.data() + 4 * q;
+    for (std::int64_t c = 0; c < g.n; ++c) {
+      const std::int64_t i = q * g.n + c;
+      const std::int64_t slot = c * lists.capacity + lists.count[c];
+      lists.value[slot] = g.dy[i];
+      lists.at[slot] = window[g.argmax[i]];
+      lists.count[c] += static_cast<std::int32_t>(g.dy[i] != 0.0F);
+    }
+  }
+}
+
+void list_by_pixel(const Max4Gradient& g, std::int32_t stride, const NonZeroLists& lists) {
+  IntVec lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = i * stride;
+  for (std::int64_t q = 0; q < g.windows; ++q) {
+    std::int32_t count[4] = {};
+    for (std::int64_t c = 0; c < g.n; c += kLanes) {
+      const std::int64_t i = q * g.n + c;
+      const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, g.n - c));
+      const Vec dy = simd::load_partial(g.dy + i, valid);
+      const IntVec alive = dy != simd::zero();
+      const IntVec where = simd::load_bytes(g.argmax + i);
+      const IntVec at = lane + static_cast<std::int32_t>(c) * stride;
+      for (int j = 0; j < 4; ++j) {
+        const std::int64_t slot = (4 * q + j) * lists.capacity + count[j];
+        const IntVec here = alive & (where == j);
+        simd::compress(lists.value + slot, dy, here);
+        count[j] += simd::compress(lists.at + slot, at, here);
+      }
+    }
+    std::copy_n(count, 4, lists.count + 4 * q);
+  }
+}
+
+void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel, const float* x,
+                            float* dw) {
+  const int runs = static_cast<int>(patches.run.size());
+  const std::int64_t row = padded_run(patches);
+  const int vectors = static_cast<int>(row / kLanes);
+  const Cut cut = cut_run(vectors);
+  const int together = std::clamp(kMaxSums / cut.vectors, 1, std::min(kMaxRuns, runs));
+  for (std::int64_t c = 0; c < n; ++c) {
+    const List list = list_of(by_channel, c);
+    if (list.count == 0) continue;
+    for (int r = 0; r < runs; r += together) {
+      for (int v = 0; v < vectors; v += cut.vectors) {
+        const auto kernel = patches_kernel(std::min(together, runs - r), std::min(cut.vectors, vectors - v));
+        kernel(list, x + v * kLanes, patches.run.data() + r, row, dw + (c * runs + r) * row + v * kLanes);
+      }
+    }
+  }
+}
+
+void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel, const float* w,
+                          float* dx) {
+  const std::int64_t row = padded_run(patches);
+  const int vectors = static_cast<int>(row / kLanes);
+  const int tail = static_cast<int>(patches.run_length - (row - kLanes));
+  const Cut cut = cut_run(vectors);
+  for (std::size_t r = 0; r < patches.run.size(); ++r) {
+    const float* weights = w + static_cast<std::int64_t>(r) * n * row;
+    for (int v = 0; v < vectors; v += cut.vectors) {
+      const int piece = std::min(cut.vectors, vectors - v);
+      const int valid = v + piece == vectors ? tail : kLanes;
+      const ScatterRun kernel = scatter_kernel(piece);
+      for (std::int64_t p = 0; p < patches.pixels(); ++p) {
+        const List list = list_of(by_pixel, p);
+        if (list.count == 0) continue;
+        kernel(list, weights + v * kLanes, valid,
+               dx + patches.pixel[static_cast<std::size_t>(p)] + patches.run[r] + v * kLanes);
+      }
+    }
+  }
+}
+
+}  // namespace convlet

@@ -1,0 +1,48 @@
+// The named settings of an op, loss or optimizer, as they come from Python.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ops/shape.hpp"
+
+namespace convlet {
+
+using AttributeValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+
+class Attributes {
+ public:
+  Attributes() = default;
+  explicit Attributes(std::map<std::string, AttributeValue> values) : values_(std::move(values)) {}
+
+  // ValueError if the attribute is missing or of another type; an integer will do for a double.
+  bool boolean(const std::string& name) const { return get<bool>(name, "a bool"); }
+  double number(const std::string& name) const;
+  std::string text(const std::string& name) const { return get<std::string>(name, "a string"); }
+  Shape integers(const std::string& name) const { return get<Shape>(name, "a tuple of integers"); }
+  // An integer in [1, kMaxElements].
+  std::int64_t positive(const std::string& name) const;
+  // Two such integers.
+  std::vector<std::int64_t> positive_pair(const std::string& name) const;
+
+  std::string text_or(const std::string& name, const std::string& otherwise) const;
+  bool has(const std::string& name) const { return values_.contains(name); }
+  void set(const std::string& name, AttributeValue value) { values_[name] = std::move(value); }
+
+ private:
+  template <class T>
+  const T& get(const std::string& name, const char* expected) const {
+    const auto found = values_.find(name);
+    if (found == values_.end()) throw ValueError("Missing attribute `" + name + "`: expected " + expected + ".");
+    const T* value = std::get_if<T>(&found->second);
+    if (value == nullptr) throw ValueError("Attribute `" + name + "` must be " + expected + ".");
+    return *value;
+  }
+
+  std::map<std::string, AttributeValue> values_;
+};
+
+}  // namespace convlet

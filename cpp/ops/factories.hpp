@@ -1,0 +1,16 @@
+// One factory an op, each defined in the op's own file.
+#pragma once
+
+#include "ops/op.hpp"
+
+namespace convlet {
+
+std::unique_ptr<Op> make_activation(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
+
+}  // namespace convlet

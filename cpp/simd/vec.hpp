@@ -1,0 +1,183 @@
+// One vector of floats: the only file that knows which instruction set it is compiled for.
+//
+// `Vec` is a GCC/Clang vector type as wide as the target's registers, so the arithmetic operators and comparisons are
+// the compiler's own. This file adds what they lack: unaligned and partial access, fused multiply-add, selection.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+namespace convlet::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+inline constexpr int kRegisters = 32;
+#elif defined(__AVX__)
+inline constexpr int kLanes = 8;
+inline constexpr int kRegisters = 16;
+#elif defined(__aarch64__)
+inline constexpr int kLanes = 4;
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kLanes = 4;
+inline constexpr int kRegisters = 16;
+#endif
+
+inline constexpr int kVecBytes = kLanes * static_cast<int>(sizeof(float));
+
+using Vec = float __attribute__((vector_size(kVecBytes)));
+using IntVec = std::int32_t __attribute__((vector_size(kVecBytes)));
+using ByteVec = std::uint8_t __attribute__((vector_size(kLanes)));
+
+namespace detail {
+// The same vectors as they lie in memory: any float's address will do.
+using UnalignedVec = float __attribute__((vector_size(kVecBytes), aligned(4), may_alias));
+using UnalignedByteVec = std::uint8_t __attribute__((vector_size(kLanes), aligned(1), may_alias));
+}  // namespace detail
+
+#if defined(__AVX512F__)
+// The masked intrinsics: GCC 12 warns of uninitialised operands in the plain ones.
+inline constexpr __mmask16 kAllLanes = 0xFFFF;
+#endif
+
+inline Vec zero() { return Vec{}; }
+
+// s - 0 is s for every s, -0 and NaN included.
+inline Vec broadcast(float s) { return s - Vec{}; }
+
+inline IntVec broadcast(std::int32_t s) { return s - IntVec{}; }
+
+inline Vec load(const float* p) { return *reinterpret_cast<const detail::UnalignedVec*>(p); }
+
+inline void store(float* p, Vec v) { *reinterpret_cast<detail::UnalignedVec*>(p) = v; }
+
+// The first `count` lanes from memory, zeros behind them; reads nothing past p + count. 0 <= count <= kLanes.
+inline Vec load_partial(const float* p, int count) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p);
+#else
+  Vec v{};
+  std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(float));
+  return v;
+#endif
+}
+
+// Writes the first `count` lanes and nothing else. 0 <= count <= kLanes.
+inline void store_partial(float* p, Vec v, int count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), v);
+#else
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(float));
+#endif
+}
+
+// Small non-negative integers, one byte each.
+inline IntVec load_bytes(const std::uint8_t* p) {
+  return __builtin_convertvector(*reinterpret_cast<const detail::UnalignedByteVec*>(p), IntVec);
+}
+
+inline void store_bytes(std::uint8_t* p, IntVec v) {
+  *reinterpret_cast<detail::UnalignedByteVec*>(p) = __builtin_convertvector(v, ByteVec);
+}
+
+inline void store_bytes_partial(std::uint8_t* p, IntVec v, int count) {
+  const ByteVec bytes = __builtin_convertvector(v, ByteVec);
+  std::memcpy(p, &bytes, static_cast<std::size_t>(count));
+}
+
+// a * b + c, rounded once where the target has FMA (the build sets -ffp-contract=fast), twice elsewhere.
+inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+
+// a > b ? a : b in every lane: of two unordered values the second, so that max(zero(), x) keeps NaN.
+inline Vec max(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_ps(kAllLanes, a, b);
+#elif defined(__AVX__)
+  return _mm256_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
+// Square root, correctly rounded.
+inline Vec sqrt(Vec v) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_sqrt_ps(kAllLanes, v);
+#elif defined(__AVX__)
+  return _mm256_sqrt_ps(v);
+#else
+  Vec r;
+  for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(v[i]);
+  return r;
+#endif
+}
+
+// The lanes of v where mask is set (-1), moved together to p, in order; returns how many. Overwrites up to kLanes floats.
+inline int compress(float* p, Vec v, IntVec mask) {
+#if defined(__AVX512F__)
+  const __mmask16 bits = _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
+  _mm512_storeu_ps(p, _mm512_maskz_compress_ps(bits, v));
+  return __builtin_popcount(bits);
+#else
+  int count = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    p[count] = v[i];
+    count -= mask[i];
+  }
+  return count;
+#endif
+}
+
+inline int compress(std::int32_t* p, IntVec v, IntVec mask) {
+#if defined(__AVX512F__)
+  const __mmask16 bits = _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
+  _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(bits, reinterpret_cast<__m512i>(v)));
+  return __builtin_popcount(bits);
+#else
+  int count = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    p[count] = v[i];
+    count -= mask[i];
+  }
+  return count;
+#endif
+}
+
+// While it lives, this thread's arithmetic treats denormal numbers (below 1.2e-38) as zero, as TensorFlow's does: on x86
+// one denormal operand costs more than a hundred cycles, and an optimizer's slots are full of them.
+class FlushDenormals {
+ public:
+  FlushDenormals() : saved_(read()) { write(saved_ | kFlush); }
+  ~FlushDenormals() { write(saved_); }
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+#if defined(__SSE2__)
+  using Register = unsigned int;
+  static constexpr Register kFlush = 0x8040;  // MXCSR: flush to zero, denormals are zero
+  static Register read() { return _mm_getcsr(); }
+  static void write(Register r) { _mm_setcsr(r); }
+#elif defined(__aarch64__)
+  using Register = std::uint64_t;
+  static constexpr Register kFlush = Register{1} << 24;  // FPCR.FZ
+  static Register read() {
+    Register r;
+    asm volatile("mrs %0, fpcr" : "=r"(r));
+    return r;
+  }
+  static void write(Register r) { asm volatile("msr fpcr, %0" ::"r"(r)); }
+#else
+  using Register = unsigned int;
+  static constexpr Register kFlush = 0;
+  static Register read() { return 0; }
+  static void write(Register) {}
+#endif
+  Register saved_;
+};
+
+}  // namespace convlet::simd
