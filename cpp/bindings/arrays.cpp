@@ -11,7 +11,8 @@ AttributeValue attribute_of(const py::handle& value, const std::string& name) {
   if (py::isinstance<py::tuple>(value) || py::isinstance<py::list>(value)) {
     return value.cast<std::vector<std::int64_t>>();
   }
-  throw py::type_error("Attribute `" + name + "` must be a bool, int, float, str or tuple of ints. Received: " +
+  throw py::type_error("Attribute `" + name +
+                       "` must be a bool, int, float, str or tuple of ints. Received: " +
                        std::string(py::repr(value)));
 }
 
@@ -33,7 +34,8 @@ void check_shape(const py::array& array, const Shape& shape, const char* argumen
 
 void check_rows(const py::array& array, const Shape& row, const char* argument) {
   const Shape shape = shape_of(array);
-  if (shape.size() == row.size() + 1 && std::equal(row.begin(), row.end(), shape.begin() + 1)) return;
+  if (shape.size() == row.size() + 1 && std::equal(row.begin(), row.end(), shape.begin() + 1))
+    return;
   throw ValueError(std::string("`") + argument + "` must have shape " + batch_string(row) +
                    ". Received: shape=" + tuple_string(shape));
 }
@@ -46,8 +48,8 @@ Rows rows_of(const py::array& x, const Shape& row) {
 
 void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
   if (0 <= begin && begin <= end && end <= size) return;
-  throw ValueError("Rows [" + std::to_string(begin) + ", " + std::to_string(end) + ") are not all among the " +
-                   std::to_string(size) + " there are.");
+  throw ValueError("Rows [" + std::to_string(begin) + ", " + std::to_string(end) +
+                   ") are not all among the " + std::to_string(size) + " there are.");
 }
 
 Attributes attributes_of(const py::dict& values) {

@@ -27,8 +27,8 @@ template <class T>
 const T* data_of(const py::array& array, const char* argument) {
   if (!py::isinstance<py::array_t<T>>(array)) {
     throw py::type_error(std::string("`") + argument + "` must be an array of " +
-                         std::string(py::str(py::dtype::of<T>())) + ". Received: dtype=" +
-                         std::string(py::str(array.dtype())));
+                         std::string(py::str(py::dtype::of<T>())) +
+                         ". Received: dtype=" + std::string(py::str(array.dtype())));
   }
   check_layout(array, argument);
   return static_cast<const T*>(array.data());

@@ -12,7 +12,8 @@ namespace {
 // Loss of each row of y_pred, and scale 1 gradients.
 py::tuple crossentropy(const py::array& y_true, const py::array& y_pred, bool from_logits) {
   const Shape shape = shape_of(y_pred);
-  if (shape.size() != 2) throw ValueError("`y_pred` must have shape (rows, classes). Received: " + tuple_string(shape));
+  if (shape.size() != 2)
+    throw ValueError("`y_pred` must have shape (rows, classes). Received: " + tuple_string(shape));
   const float* p = data_of<float>(y_pred, "y_pred");
   const bool labels = y_true.ndim() == 1;
   check_shape(y_true, labels ? Shape{shape[0]} : shape, "y_true");
@@ -22,7 +23,7 @@ py::tuple crossentropy(const py::array& y_true, const py::array& y_pred, bool fr
     const auto* end = targets.label + shape[0];
     const auto bad = [&](std::int32_t label) { return label < 0 || label >= shape[1]; };
     if (std::any_of(targets.label, end, bad)) {
-      throw ValueError("Labels in `y_true` must be integers from 0 to " + std::to_string(shape[1] - 1) + ".");
+      throw ValueError("`y_true` must hold labels from 0 to " + std::to_string(shape[1] - 1) + ".");
     }
   } else {
     targets.dense = data_of<float>(y_true, "y_true");
@@ -30,7 +31,8 @@ py::tuple crossentropy(const py::array& y_true, const py::array& y_pred, bool fr
   Attributes attributes;
   attributes.set("from_logits", from_logits);
   const auto loss =
-      make_loss(labels ? "sparse_categorical_crossentropy" : "categorical_crossentropy", attributes, {shape[1]});
+      make_loss(labels ? "sparse_categorical_crossentropy" : "categorical_crossentropy", attributes,
+                {shape[1]});
   py::array_t<float> losses(shape[0]);
   py::array_t<float> gradient(shape);
   std::vector<float> row(static_cast<std::size_t>(shape[1]));
@@ -44,18 +46,19 @@ py::tuple crossentropy(const py::array& y_true, const py::array& y_pred, bool fr
 
 float* writable(py::array& array, std::int64_t size, const char* argument) {
   data_of<float>(array, argument);
-  if (array.size() != size) throw ValueError(std::string("`") + argument + "` must be as large as w.");
+  if (array.size() != size)
+    throw ValueError(std::string("`") + argument + "` must be as large as w.");
   return static_cast<float*>(array.mutable_data());
 }
 
 // In place, on arrays the caller owns.
-void rmsprop_update(py::array w, const py::array& g, py::array velocity, std::optional<py::array> momentum_slot,
-                    std::optional<py::array> average, float learning_rate, float rho, float momentum,
-                    float epsilon) {
+void rmsprop_update(py::array w, const py::array& g, py::array velocity,
+                    std::optional<py::array> momentum_slot, std::optional<py::array> average,
+                    double learning_rate, double rho, double momentum, double epsilon) {
   const std::int64_t size = w.size();
   if (g.size() != size) throw ValueError("`g` must be as large as w.");
-  rmsprop({learning_rate, rho, momentum, epsilon}, size, data_of<float>(g, "g"), writable(w, size, "w"),
-          writable(velocity, size, "velocity"),
+  rmsprop(RmspropConstants(learning_rate, rho, momentum, epsilon), size, data_of<float>(g, "g"),
+          writable(w, size, "w"), writable(velocity, size, "velocity"),
           momentum_slot ? writable(*momentum_slot, size, "momentum_buffer") : nullptr,
           average ? writable(*average, size, "average_gradient") : nullptr);
 }
@@ -65,10 +68,11 @@ void rmsprop_update(py::array w, const py::array& g, py::array velocity, std::op
 void register_functions(py::module_& m) {
   using py::arg;
   m.def("crossentropy", &crossentropy, arg("y_true"), arg("y_pred"), arg("from_logits"),
-        "Loss of each row and its gradient with respect to y_pred; integer y_true (rows,) are labels.");
-  m.def("rmsprop", &rmsprop_update, arg("w"), arg("g"), arg("velocity"), arg("momentum_buffer").none(true),
-        arg("average_gradient").none(true), arg("learning_rate"), arg("rho"), arg("momentum"), arg("epsilon"),
-        "One RMSprop step, in place.");
+        "Loss of each row and its gradient with respect to y_pred; integer y_true (rows,) are "
+        "labels.");
+  m.def("rmsprop", &rmsprop_update, arg("w"), arg("g"), arg("velocity"),
+        arg("momentum_buffer").none(true), arg("average_gradient").none(true), arg("learning_rate"),
+        arg("rho"), arg("momentum"), arg("epsilon"), "One RMSprop step, in place.");
 }
 
 }  // namespace convlet

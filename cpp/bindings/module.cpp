@@ -22,7 +22,8 @@ py::dict build_info() {
 #endif
   info["build_type"] = CONVLET_BUILD_TYPE;
   info["openmp"] = std::to_string(convlet::openmp_version());
-  info["pybind11"] = PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
+  info["pybind11"] =
+      PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
   return info;
 }
 

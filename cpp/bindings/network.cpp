@@ -1,7 +1,6 @@
 // The class Network: the engine's one object that Python holds.
 #include "engine/network.hpp"
 
-
 #include "bindings/arrays.hpp"
 #include "bindings/register.hpp"
 
@@ -43,7 +42,8 @@ py::list parameters_of(const py::object& self) {
 
 void set_parameter(Network& network, std::size_t index, const py::array& value) {
   const auto& parameters = network.program().parameters;
-  if (index >= parameters.size()) throw py::index_error("There is no parameter " + std::to_string(index));
+  if (index >= parameters.size())
+    throw py::index_error("There is no parameter " + std::to_string(index));
   check_shape(value, parameters[index].shape, "value");
   const float* data = data_of<float>(value, "value");
   const py::gil_scoped_release release;
@@ -62,7 +62,8 @@ py::list optimizer_slots(const py::object& self) {
   for (const Optimizer::Slot& slot : network.optimizer().slots()) {
     int index = 0;
     for (const Parameter& p : network.program().parameters) {
-      list.append(py::make_tuple(slot.name, index++, view_of(slot.values.data() + p.at, p.shape, self)));
+      list.append(
+          py::make_tuple(slot.name, index++, view_of(slot.values.data() + p.at, p.shape, self)));
     }
   }
   return list;
@@ -79,7 +80,8 @@ void set_optimizer_slot(Network& network, std::size_t index, const py::array& va
   check_shape(value, parameter.shape, "value");
   const float* data = data_of<float>(value, "value");
   const Lock lock(network.mutex());
-  std::copy_n(data, elements(parameter.shape), slots[index / parameters.size()].values.data() + parameter.at);
+  std::copy_n(data, elements(parameter.shape),
+              slots[index / parameters.size()].values.data() + parameter.at);
 }
 
 Targets targets_of(const Network& network, const py::array& y) {
@@ -97,24 +99,27 @@ void check_visited(const Dataset& data, std::int64_t begin, std::int64_t end, st
   for (std::int64_t i = begin; i < end; ++i) {
     const std::int64_t row = data.row(i);
     if (row < 0 || row >= rows) {
-      throw ValueError("`order` names row " + std::to_string(row) + " of " + std::to_string(rows) + ".");
+      throw ValueError("`order` names row " + std::to_string(row) + " of " + std::to_string(rows) +
+                       ".");
     }
     if (data.y.label != nullptr && (data.y.label[row] < 0 || data.y.label[row] >= data.y.width)) {
-      throw ValueError("Labels must be integers from 0 to " + std::to_string(data.y.width - 1) + ". Received: y[" +
-                       std::to_string(row) + "]=" + std::to_string(data.y.label[row]));
+      throw ValueError("`y` must hold labels from 0 to " + std::to_string(data.y.width - 1) +
+                       ". Received: y[" + std::to_string(row) +
+                       "]=" + std::to_string(data.y.label[row]));
     }
   }
 }
 
 Dataset dataset_of(const Network& network, const py::array& x, const py::array& y,
-                   const std::optional<py::array>& order, const std::optional<py::array>& sample_weight,
-                   std::int64_t begin, std::int64_t end) {
+                   const std::optional<py::array>& order,
+                   const std::optional<py::array>& sample_weight, std::int64_t begin,
+                   std::int64_t end) {
   require_training(network);
   Dataset data{.x = rows_of(x, network.program().tensors.front()), .y = targets_of(network, y)};
   const std::int64_t rows = x.shape(0);
   if (y.shape(0) != rows) {
-    throw ValueError("x and y must have the same number of rows. Received: " + std::to_string(rows) + " and " +
-                     std::to_string(y.shape(0)));
+    throw ValueError("x and y must have the same number of rows. Received: " +
+                     std::to_string(rows) + " and " + std::to_string(y.shape(0)));
   }
   if (sample_weight) {
     check_shape(*sample_weight, {rows}, "sample_weight");
@@ -129,19 +134,20 @@ Dataset dataset_of(const Network& network, const py::array& x, const py::array& 
   return data;
 }
 
-void train(Network& network, const py::array& x, const py::array& y, const std::optional<py::array>& order,
-           std::int64_t begin, std::int64_t end, std::int64_t batch_size,
-           const std::optional<py::array>& sample_weight) {
+void train(Network& network, const py::array& x, const py::array& y,
+           const std::optional<py::array>& order, std::int64_t begin, std::int64_t end,
+           std::int64_t batch_size, const std::optional<py::array>& sample_weight) {
   const Dataset data = dataset_of(network, x, y, order, sample_weight, begin, end);
-  if (batch_size < 1) throw ValueError("`batch_size` must be at least 1. Received: " + std::to_string(batch_size));
+  if (batch_size < 1)
+    throw ValueError("`batch_size` must be at least 1. Received: " + std::to_string(batch_size));
   if (begin == end) return;
   const py::gil_scoped_release release;
   const Lock lock(network.mutex());
   network.train(data, begin, end, batch_size);
 }
 
-void evaluate(Network& network, const py::array& x, const py::array& y, std::int64_t begin, std::int64_t end,
-              const std::optional<py::array>& sample_weight) {
+void evaluate(Network& network, const py::array& x, const py::array& y, std::int64_t begin,
+              std::int64_t end, const std::optional<py::array>& sample_weight) {
   const Dataset data = dataset_of(network, x, y, std::nullopt, sample_weight, begin, end);
   if (begin == end) return;
   const py::gil_scoped_release release;
@@ -149,7 +155,8 @@ void evaluate(Network& network, const py::array& x, const py::array& y, std::int
   network.evaluate(data, begin, end);
 }
 
-void predict(Network& network, const py::array& x, py::array& out, std::int64_t begin, std::int64_t end) {
+void predict(Network& network, const py::array& x, py::array& out, std::int64_t begin,
+             std::int64_t end) {
   const Rows rows = rows_of(x, network.program().tensors.front());
   check_rows(out, network.output_shape(), "out");
   data_of<float>(out, "out");
@@ -197,11 +204,12 @@ void configure_training(Network& network, const std::string& loss, const py::dic
                         const std::string& optimizer, const py::dict& optimizer_attributes,
                         const std::vector<std::string>& metrics) {
   const Lock lock(network.mutex());
-  network.configure_training(loss, attributes_of(loss_attributes), optimizer, attributes_of(optimizer_attributes),
-                             metrics);
+  network.configure_training(loss, attributes_of(loss_attributes), optimizer,
+                             attributes_of(optimizer_attributes), metrics);
 }
 
-py::tuple infer_op(const std::string& name, const py::dict& attributes, const py::tuple& input_shape) {
+py::tuple infer_op(const std::string& name, const py::dict& attributes,
+                   const py::tuple& input_shape) {
   const auto op = make_op(name, attributes_of(attributes), shape_from(input_shape));
   py::list parameters;
   for (const ParameterSpec& spec : op->parameters()) {
@@ -217,7 +225,8 @@ void register_network(py::module_& m) {
   m.def("infer_op", &infer_op, arg("name"), arg("attributes"), arg("input_shape"),
         "Output shape and parameters [(name, shape), ...] of an op; shapes are per row.");
 
-  py::class_<Network>(m, "Network", py::module_local(), "A chain of ops with parameters, that trains and predicts.")
+  py::class_<Network>(m, "Network", py::module_local(),
+                      "A chain of ops with parameters, that trains and predicts.")
       .def(py::init([](const py::tuple& input_shape, const py::list& ops) {
              return std::make_unique<Network>(shape_from(input_shape), specs_from(ops));
            }),
@@ -226,15 +235,16 @@ void register_network(py::module_& m) {
                              [](const Network& n) { return py::tuple(py::cast(n.output_shape())); })
       .def("parameters", &parameters_of)
       .def("set_parameter", &set_parameter, arg("index"), arg("value"))
-      .def("configure_training", &configure_training, arg("loss"), arg("loss_attributes"), arg("optimizer"),
-           arg("optimizer_attributes"), arg("metrics"))
+      .def("configure_training", &configure_training, arg("loss"), arg("loss_attributes"),
+           arg("optimizer"), arg("optimizer_attributes"), arg("metrics"))
       .def_readwrite("learning_rate", &Network::learning_rate)
       .def_readwrite("iterations", &Network::iterations)
       .def("optimizer_slots", &optimizer_slots)
       .def("set_optimizer_slot", &set_optimizer_slot, arg("index"), arg("value"))
-      .def("train", &train, arg("x"), arg("y"), arg("order").none(true), arg("begin"), arg("end"), arg("batch_size"),
+      .def("train", &train, arg("x"), arg("y"), arg("order").none(true), arg("begin"), arg("end"),
+           arg("batch_size"), arg("sample_weight").none(true))
+      .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"),
            arg("sample_weight").none(true))
-      .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"), arg("sample_weight").none(true))
       .def("reset_metrics", [](Network& n) { n.totals.clear(); })
       .def("metrics", &metrics_of)
       .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))

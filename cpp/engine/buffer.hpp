@@ -13,10 +13,11 @@ class Buffer {
  public:
   Buffer() = default;
 
-  // `size` zeros, followed by kGuard readable ones: some kernels read a vector past the end of an array. std::bad_alloc
-  // where there is no memory.
+  // `size` zeros, followed by kGuard readable ones: some kernels read a vector past the end of an
+  // array. std::bad_alloc where there is no memory.
   explicit Buffer(std::int64_t size) : size_(size) {
-    const std::size_t bytes = (static_cast<std::size_t>(size + kGuard) * sizeof(float) + 63) / 64 * 64;
+    const std::size_t bytes =
+        (static_cast<std::size_t>(size + kGuard) * sizeof(float) + 63) / 64 * 64;
     data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
     if (data_ == nullptr) throw std::bad_alloc();
     clear();

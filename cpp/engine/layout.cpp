@@ -15,7 +15,8 @@ class Arena {
     for (const Block& block : blocks_) {
       if (block.first <= last && first <= block.last) neighbours.push_back(block);
     }
-    std::sort(neighbours.begin(), neighbours.end(), [](const Block& a, const Block& b) { return a.at < b.at; });
+    std::sort(neighbours.begin(), neighbours.end(),
+              [](const Block& a, const Block& b) { return a.at < b.at; });
     std::int64_t at = 0;
     for (const Block& block : neighbours) {
       if (at + size <= block.at) break;
@@ -64,7 +65,8 @@ Layout::Layout(const Program& program, Mode mode, std::int64_t rows_at_once) : r
 }
 
 std::int64_t rows_in_cache(const Program& program, Mode mode) {
-  constexpr std::int64_t kFloats = (std::int64_t{1} << 20) / static_cast<std::int64_t>(sizeof(float));
+  constexpr std::int64_t kFloats =
+      (std::int64_t{1} << 20) / static_cast<std::int64_t>(sizeof(float));
   const std::int64_t one = Layout(program, mode, 1).size;
   const std::int64_t per_row = std::max<std::int64_t>(1, Layout(program, mode, 2).size - one);
   return std::max<std::int64_t>(1, (kFloats - one) / per_row + 1);

@@ -1,4 +1,5 @@
-// Where a worker keeps everything it touches while it carries some rows through the network: one arena, planned once.
+// Where a worker keeps everything it touches while it carries some rows through the network: one
+// arena, planned once.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,10 @@ enum class Mode { kInference, kTraining };
 struct Layout {
   Layout(const Program& program, Mode mode, std::int64_t rows);
 
-  std::int64_t rows;                    // that fit at once
-  std::vector<std::int64_t> tensor;     // activations, by tensor
-  std::vector<std::int64_t> gradient;   // gradients with respect to them (training)
-  std::vector<std::int64_t> saved;      // what a step keeps for its backward pass, by step (training)
+  std::int64_t rows;                   // that fit at once
+  std::vector<std::int64_t> tensor;    // activations, by tensor
+  std::vector<std::int64_t> gradient;  // gradients with respect to them (training)
+  std::vector<std::int64_t> saved;  // what a step keeps for its backward pass, by step (training)
   std::int64_t scratch = 0;
   std::int64_t size = 0;                // of the arena
   std::vector<std::int64_t> workspace;  // by step, in the worker's workspace (training)

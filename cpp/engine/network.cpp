@@ -22,7 +22,8 @@ Range cut(std::int64_t begin, std::int64_t end, int share, int shares) {
 // f(first, count) for pieces of [begin, end) of at most `most`.
 template <class F>
 void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t most, F&& f) {
-  for (std::int64_t first = begin; first < end; first += most) f(first, std::min(most, end - first));
+  for (std::int64_t first = begin; first < end; first += most)
+    f(first, std::min(most, end - first));
 }
 
 }  // namespace
@@ -40,15 +41,17 @@ void Network::set_parameter(std::size_t index, const float* value) {
 }
 
 void Network::configure_training(const std::string& loss, const Attributes& loss_attributes,
-                                 const std::string& optimizer, const Attributes& optimizer_attributes,
+                                 const std::string& optimizer,
+                                 const Attributes& optimizer_attributes,
                                  const std::vector<std::string>& metrics) {
   auto new_loss = make_loss(loss, loss_attributes, output_shape());
   std::vector<Metric> new_metrics;
   for (const std::string& name : metrics) {
     new_metrics.push_back(metric_named(name));
     if (new_metrics.back().wants_labels != new_loss->wants_labels()) {
-      throw ValueError("Metric '" + name + "' and loss '" + loss +
-                       "' need different targets: one takes integer labels, the other one-hot rows.");
+      throw ValueError(
+          "Metric '" + name + "' and loss '" + loss +
+          "' need different targets: one takes integer labels, the other one-hot rows.");
     }
   }
   auto new_optimizer = make_optimizer(optimizer, optimizer_attributes, program_.parameter_size);
@@ -119,7 +122,8 @@ void Network::plan_portions(int shares) {
     const std::int64_t size = parameter_size(op);
     std::int64_t begin = 0;
     for (int share = 0; share < shares && begin < units; ++share) {
-      const std::int64_t limit = total * (share + 1) / shares - before;  // parameters of this op up to this share's end
+      const std::int64_t limit =
+          total * (share + 1) / shares - before;  // parameters of this op up to this share's end
       const bool last = share + 1 == shares || limit >= size;
       const std::int64_t end = last ? units : std::clamp(limit * units / size, begin, units);
       if (end == begin) continue;
@@ -141,7 +145,8 @@ std::size_t Network::judged_steps() const {
   return program_.steps.size() - (program_.ends_in_softmax && loss_->fuses_softmax() ? 1 : 0);
 }
 
-void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size) {
+void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
+                    std::int64_t batch_size) {
   batch_size = std::min(batch_size, end - begin);
   const int shares = shares_for(batch_size, 3.0);
   prepare_packed(Mode::kTraining);
@@ -156,7 +161,8 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end, s
         train_share(*workers[static_cast<std::size_t>(share)], data, slice.begin, slice.end, rows);
       });
       member.barrier();
-      member.for_shares(shares, [&](int share) { update_share(workers, share, shares, iteration); });
+      member.for_shares(shares,
+                        [&](int share) { update_share(workers, share, shares, iteration); });
       member.barrier();
       ++iteration;
     });
@@ -179,23 +185,25 @@ void Network::train_share(Worker& worker, const Dataset& data, std::int64_t begi
   worker.finish_gradient();
 }
 
-// Sums the workers' gradients in a fixed order into the first one's, lets the optimizer use the sum, clears them all
-// and packs the new weights.
-void Network::update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share, int shares,
-                           std::int64_t iteration) {
-  constexpr std::int64_t kBlock = 2048;  // floats: a block of every array involved stays in the first-level cache
+// Sums the workers' gradients in a fixed order into the first one's, lets the optimizer use the
+// sum, clears them all and packs the new weights.
+void Network::update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share,
+                           int shares, std::int64_t iteration) {
+  constexpr std::int64_t kBlock =
+      2048;  // floats: a block of every array involved stays in the first-level cache
   for (const Portion& portion : portions_[static_cast<std::size_t>(share)]) {
     for (const Span& span : portion.spans) {
-      for_pieces(span.begin, span.begin + span.size, kBlock, [&](std::int64_t at, std::int64_t size) {
-        float* total = workers[0]->parameter_gradient() + at;
-        for (int other = 1; other < shares; ++other) {
-          float* part = workers[static_cast<std::size_t>(other)]->parameter_gradient() + at;
-          for (std::int64_t i = 0; i < size; ++i) total[i] += part[i];
-          std::fill_n(part, size, 0.0F);
-        }
-        optimizer_->update(at, size, learning_rate, iteration, total, parameters_.data() + at);
-        std::fill_n(total, size, 0.0F);
-      });
+      for_pieces(
+          span.begin, span.begin + span.size, kBlock, [&](std::int64_t at, std::int64_t size) {
+            float* total = workers[0]->parameter_gradient() + at;
+            for (int other = 1; other < shares; ++other) {
+              float* part = workers[static_cast<std::size_t>(other)]->parameter_gradient() + at;
+              for (std::int64_t i = 0; i < size; ++i) total[i] += part[i];
+              std::fill_n(part, size, 0.0F);
+            }
+            optimizer_->update(at, size, learning_rate, iteration, total, parameters_.data() + at);
+            std::fill_n(total, size, 0.0F);
+          });
     }
     const Step& step = program_.steps[portion.step];
     step.op->pack(portion.begin, portion.end, parameters_.data() + step.parameters_at, true,
@@ -225,7 +233,8 @@ void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end
   collect_totals(workers, shares);
 }
 
-void Network::evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin, std::int64_t end) const {
+void Network::evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin,
+                             std::int64_t end) const {
   const Objective goal = objective(data);
   const std::size_t steps = judged_steps();
   for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
@@ -248,7 +257,8 @@ void Network::predict(const Rows& x, std::int64_t begin, std::int64_t end, float
   });
 }
 
-void Network::predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end, float* out) const {
+void Network::predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
+                            float* out) const {
   const std::size_t steps = program_.steps.size();
   const std::int64_t size = program_.tensor_size(steps);
   for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
@@ -258,7 +268,8 @@ void Network::predict_share(Worker& worker, const Rows& x, std::int64_t begin, s
   });
 }
 
-void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx, float* gradient) {
+void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx,
+                                      float* gradient) {
   const int shares = shares_for(rows, 3.0);
   prepare_packed(Mode::kTraining);
   const auto& workers = crew(Mode::kTraining, shares, (rows + shares - 1) / shares);
@@ -270,15 +281,16 @@ void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const fl
     member.for_shares(shares, [&](int share) {
       Worker& worker = *workers[static_cast<std::size_t>(share)];
       const Range slice = cut(0, rows, share, shares);
-      for_pieces(slice.begin, slice.end, worker.capacity(), [&](std::int64_t first, std::int64_t count) {
-        for (std::int64_t r = 0; r < count; ++r) worker.gather(x, first + r, r);
-        worker.forward(weights(), count, steps);
-        std::copy_n(dy + first * y_size, count * y_size, worker.gradient(steps));
-        worker.backward(weights(), count, steps, true);
-        const float* from = worker.gradient(0);
-        std::transform(from, from + count * x_size, dx + first * x_size,
-                       [this](float d) { return d * program_.input_scale; });
-      });
+      for_pieces(slice.begin, slice.end, worker.capacity(),
+                 [&](std::int64_t first, std::int64_t count) {
+                   for (std::int64_t r = 0; r < count; ++r) worker.gather(x, first + r, r);
+                   worker.forward(weights(), count, steps);
+                   std::copy_n(dy + first * y_size, count * y_size, worker.gradient(steps));
+                   worker.backward(weights(), count, steps, true);
+                   const float* from = worker.gradient(0);
+                   std::transform(from, from + count * x_size, dx + first * x_size,
+                                  [this](float d) { return d * program_.input_scale; });
+                 });
       worker.finish_gradient();
     });
   });

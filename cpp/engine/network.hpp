@@ -1,4 +1,5 @@
-// A network that trains and predicts: a program, its parameters, its workers, and the step that joins them.
+// A network that trains and predicts: a program, its parameters, its workers, and the step that
+// joins them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@
 
 namespace convlet {
 
-// A user's labelled rows; `order` (or nullptr for 0, 1, 2, ...) says in which sequence they are visited.
+// A user's labelled rows; `order` (or nullptr for 0, 1, 2, ...) says in which sequence they are
+// visited.
 struct Dataset {
   Rows x;
   Targets y;
@@ -26,7 +28,8 @@ struct Dataset {
   std::int64_t row(std::int64_t i) const { return order != nullptr ? order[i] : i; }
 };
 
-// Not for use by two threads at once: bindings hold mutex() around every call. Arguments are checked by the caller.
+// Not for use by two threads at once: bindings hold mutex() around every call. Arguments are
+// checked by the caller.
 class Network {
  public:
   Network(const Shape& input, std::vector<OpSpec> ops);
@@ -39,16 +42,17 @@ class Network {
   void set_parameter(std::size_t index, const float* value);
 
   // Sets loss, optimizer and metrics; the optimizer starts anew.
-  void configure_training(const std::string& loss, const Attributes& loss_attributes, const std::string& optimizer,
-                          const Attributes& optimizer_attributes, const std::vector<std::string>& metrics);
+  void configure_training(const std::string& loss, const Attributes& loss_attributes,
+                          const std::string& optimizer, const Attributes& optimizer_attributes,
+                          const std::vector<std::string>& metrics);
   bool can_train() const { return optimizer_ != nullptr; }
   const Loss& loss() const { return *loss_; }
   Optimizer& optimizer() { return *optimizer_; }
   float learning_rate = 0.001F;
   std::int64_t iterations = 0;
 
-  // Positions [begin, end) of the data set's order as batches of `batch_size`, a smaller one last, each one step of the
-  // optimizer.
+  // Positions [begin, end) of the data set's order as batches of `batch_size`, a smaller one last,
+  // each one step of the optimizer.
   void train(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size);
   // Loss and metrics of positions [begin, end).
   void evaluate(const Dataset& data, std::int64_t begin, std::int64_t end);
@@ -58,8 +62,10 @@ class Network {
   // out[i] = the network's output for row i, begin <= i < end.
   void predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
 
-  // The gradients of sum(dy * f(x)) over all rows: dx (like x) and `gradient` in the layout of the parameters.
-  void vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx, float* gradient);
+  // The gradients of sum(dy * f(x)) over all rows: dx (like x) and `gradient` in the layout of the
+  // parameters.
+  void vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx,
+                               float* gradient);
 
  private:
   struct Crew {  // the workers of one mode
@@ -86,8 +92,10 @@ class Network {
 
   void train_share(Worker& worker, const Dataset& data, std::int64_t begin, std::int64_t end,
                    std::int64_t batch_rows) const;
-  void evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin, std::int64_t end) const;
-  void predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end, float* out) const;
+  void evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin,
+                      std::int64_t end) const;
+  void predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
+                     float* out) const;
   void update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share, int shares,
                     std::int64_t iteration);
   void collect_totals(const std::vector<std::unique_ptr<Worker>>& workers, int shares);

@@ -20,10 +20,10 @@ class Optimizer {
 
   virtual ~Optimizer() = default;
 
-  // Applies the gradient g (of parameters [begin, begin + size)) to w. `iteration` counts from 0. Called by several
-  // threads for different parts.
-  virtual void update(std::int64_t begin, std::int64_t size, float learning_rate, std::int64_t iteration,
-                      const float* g, float* w) = 0;
+  // Applies the gradient g (of parameters [begin, begin + size)) to w. `iteration` counts from 0.
+  // Called by several threads for different parts.
+  virtual void update(std::int64_t begin, std::int64_t size, float learning_rate,
+                      std::int64_t iteration, const float* g, float* w) = 0;
 
   std::vector<Slot>& slots() { return slots_; }
 
@@ -35,6 +35,7 @@ class Optimizer {
 };
 
 // ValueError for an unknown name or a constant out of range. All slots start at zero.
-std::unique_ptr<Optimizer> make_optimizer(const std::string& name, const Attributes& attributes, std::int64_t size);
+std::unique_ptr<Optimizer> make_optimizer(const std::string& name, const Attributes& attributes,
+                                          std::int64_t size);
 
 }  // namespace convlet

@@ -9,36 +9,42 @@ bool is_activation(const OpSpec& spec, const std::string& activation) {
   return spec.name == "activation" && spec.attributes.text("activation") == activation;
 }
 
-// Whether `pool` is a 2x2 max pooling that cuts an image of height x width into whole windows and drops the rest.
+// Whether `pool` is a 2x2 max pooling that cuts an image of height x width into whole windows and
+// drops the rest.
 bool is_pool_of_four(const OpSpec& pool, const Shape& image) {
   const Shape two{2, 2};
   if (pool.name != "max_pooling2d") return false;
-  if (pool.attributes.integers("pool_size") != two || pool.attributes.integers("strides") != two) return false;
+  if (pool.attributes.integers("pool_size") != two || pool.attributes.integers("strides") != two)
+    return false;
   const bool even = image[0] % 2 == 0 && image[1] % 2 == 0;
   return image[0] >= 2 && image[1] >= 2 && (even || pool.attributes.text("padding") == "valid");
 }
 
-// The op at `next` joined with as many of those behind it as one step can do; moves `next` past them.
+// The op at `next` joined with as many of those behind it as one step can do; moves `next` past
+// them.
 std::unique_ptr<Op> take_step(std::vector<OpSpec>& ops, std::size_t& next, const Shape& input) {
   OpSpec spec = std::move(ops[next++]);
-  if ((spec.name == "conv2d" || spec.name == "dense") && next < ops.size() && is_activation(ops[next], "relu")) {
+  if ((spec.name == "conv2d" || spec.name == "dense") && next < ops.size() &&
+      is_activation(ops[next], "relu")) {
     spec.attributes.set("activation", std::string("relu"));
     ++next;
   }
   std::unique_ptr<Op> op = make_op(spec.name, spec.attributes, input);
-  if (spec.name == "conv2d" && next < ops.size() && is_pool_of_four(ops[next], op->output_shape())) {
+  if (spec.name == "conv2d" && next < ops.size() &&
+      is_pool_of_four(ops[next], op->output_shape())) {
     op = make_op("conv2d_max_pooling2d", spec.attributes, input);
     ++next;
   }
   return op;
 }
 
-// Two operations for each weight and output position; the last axis of a kernel is the output's channels.
+// Two operations for each weight and output position; the last axis of a kernel is the output's
+// channels.
 double flops(const Op& op) {
   if (op.parameters().empty()) return 0.0;
   const Shape& kernel = op.parameters().front().shape;
-  return 2.0 * static_cast<double>(elements(op.output_shape())) * static_cast<double>(elements(kernel)) /
-         static_cast<double>(kernel.back());
+  return 2.0 * static_cast<double>(elements(op.output_shape())) *
+         static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
 }
 
 }  // namespace

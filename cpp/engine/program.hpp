@@ -1,5 +1,5 @@
-// A network as the engine runs it: the user's chain of ops, fused into steps, with every parameter's place in one flat
-// array.
+// A network as the engine runs it: the user's chain of ops, fused into steps, with every
+// parameter's place in one flat array.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct Parameter {
 
 // Step s reads tensor s and writes tensor s + 1; tensor 0 is the network's input.
 struct Program {
-  // Fuses Conv2D + ReLU, Conv2D (+ ReLU) + 2x2 MaxPooling2D and Dense + ReLU into one step each, and a Rescaling in
-  // front into the gathering of the batch.
+  // Fuses Conv2D + ReLU, Conv2D (+ ReLU) + 2x2 MaxPooling2D and Dense + ReLU into one step each,
+  // and a Rescaling in front into the gathering of the batch.
   Program(const Shape& input, std::vector<OpSpec> ops);
 
   std::vector<Step> steps;

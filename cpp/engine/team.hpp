@@ -12,8 +12,8 @@ void set_num_threads(int threads);
 // The OpenMP version the module was compiled for, as a date: 201511 is 4.5.
 int openmp_version();
 
-// One thread's view of its team. Work is cut into `shares`, whatever the number of threads that the OpenMP runtime
-// really gives, so that results depend on the shares alone.
+// One thread's view of its team. Work is cut into `shares`, whatever the number of threads that the
+// OpenMP runtime really gives, so that results depend on the shares alone.
 class Member {
  public:
   Member(int index, int size) : index_(index), size_(size) {}

@@ -49,7 +49,8 @@ void Worker::forward(const Weights& weights, std::int64_t rows, std::size_t step
   }
 }
 
-void Worker::backward(const Weights& weights, std::int64_t rows, std::size_t steps, bool input_gradient) {
+void Worker::backward(const Weights& weights, std::int64_t rows, std::size_t steps,
+                      bool input_gradient) {
   for (std::size_t s = steps; s-- > 0;) {
     const Step& step = program_.steps[s];
     step.op->backward({.rows = rows,

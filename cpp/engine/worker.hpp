@@ -55,15 +55,17 @@ class Worker {
   void gather(const Rows& x, std::int64_t index, std::int64_t r);
   // Runs the first `steps` steps on `rows` gathered rows.
   void forward(const Weights& weights, std::int64_t rows, std::size_t steps);
-  // Runs them backward from the gradient at gradient(steps); adds to the parameters' gradient. The gradient with respect
-  // to the network's input is computed only where `input_gradient` asks for it.
+  // Runs them backward from the gradient at gradient(steps); adds to the parameters' gradient. The
+  // gradient with respect to the network's input is computed only where `input_gradient` asks for
+  // it.
   void backward(const Weights& weights, std::int64_t rows, std::size_t steps, bool input_gradient);
   // After the last backward of a step.
   void finish_gradient();
-  // Loss and metrics of the output of the first `steps` steps, r-th row = the user's row(r); scale > 0: also the loss's
-  // gradient, times scale.
+  // Loss and metrics of the output of the first `steps` steps, r-th row = the user's row(r); scale
+  // > 0: also the loss's gradient, times scale.
   template <class RowOf>
-  void judge(const Objective& objective, std::int64_t rows, std::size_t steps, float scale, RowOf&& row_of);
+  void judge(const Objective& objective, std::int64_t rows, std::size_t steps, float scale,
+             RowOf&& row_of);
 
   float* tensor(std::size_t t) { return arena_.data() + layout_.tensor[t]; }
   float* gradient(std::size_t t) { return arena_.data() + layout_.gradient[t]; }
@@ -79,17 +81,20 @@ class Worker {
 };
 
 template <class RowOf>
-void Worker::judge(const Objective& objective, std::int64_t rows, std::size_t steps, float scale, RowOf&& row_of) {
+void Worker::judge(const Objective& objective, std::int64_t rows, std::size_t steps, float scale,
+                   RowOf&& row_of) {
   const std::int64_t width = program_.tensor_size(steps);
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t row = row_of(r);
     float* y = tensor(steps) + r * width;
     for (std::size_t m = 0; m < objective.metrics->size(); ++m) {
-      totals.metrics[m] += static_cast<double>((*objective.metrics)[m].value(objective.targets, row, y, width));
+      totals.metrics[m] +=
+          static_cast<double>((*objective.metrics)[m].value(objective.targets, row, y, width));
     }
     const float weight = objective.sample_weight != nullptr ? objective.sample_weight[row] : 1.0F;
     float* dy = scale > 0.0F ? gradient(steps) + r * width : nullptr;
-    const float loss = (*objective.loss)(objective.targets, row, objective.skip_softmax, scale * weight, y, dy);
+    const float loss =
+        (*objective.loss)(objective.targets, row, objective.skip_softmax, scale * weight, y, dy);
     totals.loss += static_cast<double>(weight) * static_cast<double>(loss);
   }
   totals.rows += static_cast<double>(rows);

@@ -55,7 +55,8 @@ void activate(Activation f, std::int64_t rows, std::int64_t n, const float* x, f
   }
 }
 
-void activate_backward(Activation f, std::int64_t rows, std::int64_t n, const float* y, const float* dy, float* dx) {
+void activate_backward(Activation f, std::int64_t rows, std::int64_t n, const float* y,
+                       const float* dy, float* dx) {
   const std::int64_t size = rows * n;
   switch (f) {
     case Activation::kLinear:
@@ -71,7 +72,8 @@ void activate_backward(Activation f, std::int64_t rows, std::int64_t n, const fl
       map(size, y, dy, dx, [](float v, float d) { return d * (1.0F - v * v); });
       break;
     case Activation::kSoftmax:
-      for (std::int64_t row = 0; row < rows; ++row) softmax_backward(n, y + row * n, dy + row * n, dx + row * n);
+      for (std::int64_t row = 0; row < rows; ++row)
+        softmax_backward(n, y + row * n, dy + row * n, dx + row * n);
       break;
   }
 }

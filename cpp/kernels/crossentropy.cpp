@@ -33,7 +33,8 @@ float dense_crossentropy(std::int64_t n, const float* p, const float* t, float s
 }
 
 // Keras hands log(clip(p)) to the sparse softmax cross-entropy: loss = log(sum q) - log(q_label).
-float label_crossentropy(std::int64_t n, const float* p, std::int32_t label, float scale, float* dp) {
+float label_crossentropy(std::int64_t n, const float* p, std::int32_t label, float scale,
+                         float* dp) {
   float total = 0.0F;
   for (std::int64_t i = 0; i < n; ++i) total += std::clamp(p[i], kEpsilon, 1.0F - kEpsilon);
   for (std::int64_t i = 0; dp != nullptr && i < n; ++i) {
@@ -45,8 +46,8 @@ float label_crossentropy(std::int64_t n, const float* p, std::int32_t label, flo
 
 }  // namespace
 
-float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarget& target, float scale, float* p,
-                           float* dlogits) {
+float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarget& target,
+                           float scale, float* p, float* dlogits) {
   const float largest = *std::max_element(logits, logits + n);
   float total = 0.0F;
   for (std::int64_t i = 0; i < n; ++i) total += std::exp(logits[i] - largest);
@@ -67,7 +68,8 @@ float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarge
   return loss;
 }
 
-float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target, float scale, float* dp) {
+float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target,
+                               float scale, float* dp) {
   return target.dense != nullptr ? dense_crossentropy(n, p, target.dense, scale, dp)
                                  : label_crossentropy(n, p, target.label, scale, dp);
 }

@@ -1,4 +1,5 @@
-// Cross-entropy of one row of n classes, from logits (fused with softmax) or from probabilities. Single-threaded.
+// Cross-entropy of one row of n classes, from logits (fused with softmax) or from probabilities.
+// Single-threaded.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +12,16 @@ struct ClassTarget {
   std::int32_t label;
 };
 
-// p = softmax(logits); returns -sum t log p = sum t (log sum exp(x - max) - (x - max)). dlogits (nullptr: not wanted)
-// receives scale * (p * sum t - t). p and dlogits may be logits; p may be nullptr.
-float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarget& target, float scale, float* p,
-                           float* dlogits);
+// p = softmax(logits); returns -sum t log p = sum t (log sum exp(x - max) - (x - max)). dlogits
+// (nullptr: not wanted) receives scale * (p * sum t - t). p and dlogits may be logits; p may be
+// nullptr.
+float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarget& target,
+                           float scale, float* p, float* dlogits);
 
-// The loss of given probabilities as Keras defines it: q = p / sum p for dense targets (q = p for labels), clipped to
-// [1e-7, 1 - 1e-7]; -sum t log q, for labels -log(q_label / sum q). dp (nullptr: not wanted) receives scale * gradient,
-// which is zero through a clipped q.
-float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target, float scale, float* dp);
+// The loss of given probabilities as Keras defines it: q = p / sum p for dense targets (q = p for
+// labels), clipped to [1e-7, 1 - 1e-7]; -sum t log q, for labels -log(q_label / sum q). dp
+// (nullptr: not wanted) receives scale * gradient, which is zero through a clipped q.
+float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target,
+                               float scale, float* dp);
 
 }  // namespace convlet

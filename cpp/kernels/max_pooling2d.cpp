@@ -50,7 +50,8 @@ void for_each_vector(std::int64_t channels, F&& f) {
 }  // namespace
 
 void max_pooling2d(const Pool2D& g, std::int64_t images, const float* x, float* y) {
-  for (std::int64_t image = 0; image < images; ++image, x += g.ih * g.iw * g.c, y += g.oh * g.ow * g.c) {
+  for (std::int64_t image = 0; image < images;
+       ++image, x += g.ih * g.iw * g.c, y += g.oh * g.ow * g.c) {
     for_each_window(g, [&](const Window& w, std::int64_t out) {
       const float* first = x + (w.y0 * g.iw + w.x0) * g.c;
       for_each_vector(g.c, [&](std::int64_t c, int count) {
@@ -65,12 +66,13 @@ void max_pooling2d(const Pool2D& g, std::int64_t images, const float* x, float* 
   }
 }
 
-void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x, const float* y, const float* dy,
-                            float* dx) {
+void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x, const float* y,
+                            const float* dy, float* dx) {
   const std::int64_t in = g.ih * g.iw * g.c;
   const std::int64_t out_size = g.oh * g.ow * g.c;
   std::fill_n(dx, images * in, 0.0F);
-  for (std::int64_t image = 0; image < images; ++image, x += in, dx += in, y += out_size, dy += out_size) {
+  for (std::int64_t image = 0; image < images;
+       ++image, x += in, dx += in, y += out_size, dy += out_size) {
     for_each_window(g, [&](const Window& w, std::int64_t out) {
       for_each_vector(g.c, [&](std::int64_t c, int count) {
         const Vec best = simd::load_partial(y + out + c, count);
@@ -81,7 +83,8 @@ void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x
           const IntVec hit = waiting & ((v == best) | (v != v));
           waiting &= ~hit;
           float* to = dx + pixel + c;
-          simd::store_partial(to, simd::load_partial(to, count) + (hit ? gradient : simd::zero()), count);
+          simd::store_partial(to, simd::load_partial(to, count) + (hit ? gradient : simd::zero()),
+                              count);
         });
       });
     });

@@ -6,19 +6,19 @@
 namespace convlet {
 
 struct Pool2D {
-  std::int64_t ih, iw, c;    // input image
-  std::int64_t oh, ow;       // output image
-  std::int64_t kh, kw;       // window
-  std::int64_t sh, sw;       // strides
-  std::int64_t top, left;    // padding, never read: a window is cut to the image
+  std::int64_t ih, iw, c;  // input image
+  std::int64_t oh, ow;     // output image
+  std::int64_t kh, kw;     // window
+  std::int64_t sh, sw;     // strides
+  std::int64_t top, left;  // padding, never read: a window is cut to the image
 };
 
 // y[oy][ox][c] = max of the window's x; NaN wins over any number.
 void max_pooling2d(const Pool2D& g, std::int64_t images, const float* x, float* y);
 
-// dx = the sum of the dy of all windows whose maximum lies there; the first maximum in row-major order wins a tie.
-// Overwrites dx.
-void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x, const float* y, const float* dy,
-                            float* dx);
+// dx = the sum of the dy of all windows whose maximum lies there; the first maximum in row-major
+// order wins a tie. Overwrites dx.
+void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x, const float* y,
+                            const float* dy, float* dx);
 
 }  // namespace convlet

@@ -6,12 +6,13 @@
 
 namespace convlet {
 
-void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth, std::int64_t first_row,
-              float* packed) {
+void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth,
+              std::int64_t first_row, float* packed) {
   for (std::int64_t n0 = 0; n0 < tap.oc; n0 += kPanel) {
     const std::int64_t count = std::min<std::int64_t>(kPanel, tap.oc - n0);
     for (std::int64_t i = begin; i < end; ++i) {
-      std::copy_n(tap.w + i * tap.oc + n0, count, packed + packed_index(depth, tap.oc, first_row + i, n0));
+      std::copy_n(tap.w + i * tap.oc + n0, count,
+                  packed + packed_index(depth, tap.oc, first_row + i, n0));
     }
   }
 }
@@ -29,13 +30,15 @@ void pack_tap_transposed(const Tap& tap, std::int64_t begin, std::int64_t end, s
   }
 }
 
-void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride, float* rows) {
+void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride,
+                   float* rows) {
   for (std::int64_t o = 0; o < tap.oc; ++o) {
     for (std::int64_t i = begin; i < end; ++i) rows[o * stride + i] = tap.w[i * tap.oc + o];
   }
 }
 
-void add_transposed(const float* rows, std::int64_t stride, std::int64_t ic, std::int64_t oc, float* w) {
+void add_transposed(const float* rows, std::int64_t stride, std::int64_t ic, std::int64_t oc,
+                    float* w) {
   for (std::int64_t i = 0; i < ic; ++i) {
     for (std::int64_t o = 0; o < oc; ++o) w[i * oc + o] += rows[o * stride + i];
   }

@@ -1,6 +1,6 @@
-// Weight matrices as the kernels read them. Each function handles the input channels [begin, end) of one tap of a
-// convolution (a Dense layer is one tap), so that threads can share the packing of a layer. Padding columns stay as they
-// are: zero, from the start.
+// Weight matrices as the kernels read them. Each function handles the input channels [begin, end)
+// of one tap of a convolution (a Dense layer is one tap), so that threads can share the packing of
+// a layer. Padding columns stay as they are: zero, from the start.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,21 @@ struct Tap {
   std::int64_t oc;
 };
 
-// Panels of the forward product's matrix [depth][oc] (tile.hpp): input channel i is row first_row + i.
-void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth, std::int64_t first_row,
-              float* packed);
+// Panels of the forward product's matrix [depth][oc] (tile.hpp): input channel i is row first_row +
+// i.
+void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth,
+              std::int64_t first_row, float* packed);
 
 // Panels of the data gradient's matrix [depth][ic]: output channel o is row first_row + o.
 void pack_tap_transposed(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth,
                          std::int64_t first_row, float* packed);
 
 // rows[o * stride + i] = w[i][o].
-void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride, float* rows);
+void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride,
+                   float* rows);
 
 // w[i][o] += rows[o * stride + i] for all i and o: the way back, for gradients.
-void add_transposed(const float* rows, std::int64_t stride, std::int64_t ic, std::int64_t oc, float* w);
+void add_transposed(const float* rows, std::int64_t stride, std::int64_t ic, std::int64_t oc,
+                    float* w);
 
 }  // namespace convlet

@@ -6,7 +6,8 @@ namespace convlet {
 
 void pad2d(const Pad2D& g, std::int64_t images, const float* x, float* y) {
   const std::int64_t row = g.w * g.c;
-  const std::int64_t gap = (g.pw - g.w) * g.c;  // from the end of one image row to the start of the next
+  const std::int64_t gap =
+      (g.pw - g.w) * g.c;  // from the end of one image row to the start of the next
   const std::int64_t before = (g.top * g.pw + g.left) * g.c;
   const std::int64_t after = g.padded_size() - before - g.h * g.pw * g.c + gap;
   for (std::int64_t image = 0; image < images; ++image) {

@@ -15,10 +15,11 @@ using simd::Vec;
 template <int MR, int NR>
 using Sums = Vec[MR][NR];
 
-// sums[m][:] += sum_k x[m][k] * w[k][:]: per k NR loads of weights, MR broadcasts, MR * NR multiply-adds.
+// sums[m][:] += sum_k x[m][k] * w[k][:]: per k NR loads of weights, MR broadcasts, MR * NR
+// multiply-adds.
 template <int MR, int NR>
-[[gnu::always_inline]] inline void accumulate(Sums<MR, NR>& sums, const float* const (&x)[MR], const Patches& patches,
-                                              const float* w) {
+[[gnu::always_inline]] inline void accumulate(Sums<MR, NR>& sums, const float* const (&x)[MR],
+                                              const Patches& patches, const float* w) {
   for (const std::int32_t run : patches.run) {
     for (std::int64_t k = run; k < run + patches.run_length; ++k) {
       Vec weights[NR];
@@ -61,8 +62,8 @@ struct Store {
   float* y;
 
   template <int MR, int NR>
-  [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums, const std::int64_t (&out)[MR], int rows,
-                                         Columns columns) const {
+  [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums, const std::int64_t (&out)[MR],
+                                         int rows, Columns columns) const {
 #pragma GCC unroll 4
     for (int n = 0; n < NR; ++n) {
       const Vec b = bias_of(bias, columns.first + n * kLanes);
@@ -89,7 +90,8 @@ struct StoreMax4 {
   std::uint8_t* argmax;
 
   template <int MR, int NR>
-  [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums, const std::int64_t (&out)[MR / 4], int rows,
+  [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums,
+                                         const std::int64_t (&out)[MR / 4], int rows,
                                          Columns columns) const {
 #pragma GCC unroll 4
     for (int n = 0; n < NR; ++n) {
@@ -134,7 +136,8 @@ class Cursor {
   template <int Pixels>
   [[gnu::always_inline]] void next(const float** x, std::int64_t& out) {
 #pragma GCC unroll 4
-    for (int j = 0; j < Pixels; ++j) x[j] = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels + j)];
+    for (int j = 0; j < Pixels; ++j)
+      x[j] = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels + j)];
     out = y_ + g_.out[static_cast<std::size_t>(row_)];
     if (++row_ == static_cast<std::int64_t>(g_.out.size())) {
       row_ = 0;
@@ -150,10 +153,12 @@ class Cursor {
   std::int64_t row_ = 0;
 };
 
-// One tile of at most MR / kPixels output rows; `rows` of them are real, the others repeat the last one.
+// One tile of at most MR / kPixels output rows; `rows` of them are real, the others repeat the last
+// one.
 template <int MR, int NR, class Epilogue>
-[[gnu::always_inline]] inline void tile(const PatchProduct& g, Cursor& cursor, int rows, const float* panel,
-                                        Columns columns, const Epilogue& epilogue) {
+[[gnu::always_inline]] inline void tile(const PatchProduct& g, Cursor& cursor, int rows,
+                                        const float* panel, Columns columns,
+                                        const Epilogue& epilogue) {
   constexpr int kPixels = Epilogue::kPixels;
   constexpr int kRows = MR / kPixels;
   const float* x[MR];
@@ -179,14 +184,15 @@ void last_tile(const PatchProduct& g, Cursor& cursor, int rows, const float* pan
                const Epilogue& epilogue) {
   constexpr int kHalf = MR / 2 / Epilogue::kPixels * Epilogue::kPixels;
   if constexpr (kHalf > 0) {
-    if (rows * Epilogue::kPixels <= kHalf) return last_tile<kHalf, NR>(g, cursor, rows, panel, columns, epilogue);
+    if (rows * Epilogue::kPixels <= kHalf)
+      return last_tile<kHalf, NR>(g, cursor, rows, panel, columns, epilogue);
   }
   tile<MR, NR>(g, cursor, rows, panel, columns, epilogue);
 }
 
 template <int NR, class Epilogue>
-void panel_product(const PatchProduct& g, std::int64_t images, const float* x, const float* panel, Columns columns,
-                   const Epilogue& epilogue) {
+void panel_product(const PatchProduct& g, std::int64_t images, const float* x, const float* panel,
+                   Columns columns, const Epilogue& epilogue) {
   constexpr int kMR = kTileRows / Epilogue::kPixels * Epilogue::kPixels;
   constexpr int kRows = kMR / Epilogue::kPixels;
   std::int64_t rows = images * static_cast<std::int64_t>(g.out.size());
@@ -211,13 +217,14 @@ void product(const PatchProduct& g, std::int64_t images, const float* x, const f
 
 }  // namespace
 
-void patch_product(const PatchProduct& g, std::int64_t images, const float* x, const float* packed_w, const float* bias,
-                   bool relu, float* y) {
+void patch_product(const PatchProduct& g, std::int64_t images, const float* x,
+                   const float* packed_w, const float* bias, bool relu, float* y) {
   product(g, images, x, packed_w, Store{bias, relu, y});
 }
 
-void patch_product_max4(const PatchProduct& g, std::int64_t images, const float* x, const float* packed_w,
-                        const float* bias, bool relu, float* y, std::uint8_t* argmax) {
+void patch_product_max4(const PatchProduct& g, std::int64_t images, const float* x,
+                        const float* packed_w, const float* bias, bool relu, float* y,
+                        std::uint8_t* argmax) {
   product(g, images, x, packed_w, StoreMax4{bias, relu, y, argmax});
 }
 

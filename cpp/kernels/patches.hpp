@@ -1,5 +1,6 @@
-// Where the operands of a convolution lie: the one description that forward, data-gradient and weight-gradient kernels
-// share, for any kernel size, stride and dilation; a Dense layer is the case of one pixel and one run.
+// Where the operands of a convolution lie: the one description that forward, data-gradient and
+// weight-gradient kernels share, for any kernel size, stride and dilation; a Dense layer is the
+// case of one pixel and one run.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@ namespace convlet {
 
 // Output pixel p of an image sees the patch
 //   x[pixel[p] + run[r] + i],  0 <= r < runs, 0 <= i < run_length,
-// in the order k = r * run_length + i of the rows of its weight matrix. All offsets count floats from the image's start.
+// in the order k = r * run_length + i of the rows of its weight matrix. All offsets count floats
+// from the image's start.
 struct Patches {
   std::span<const std::int32_t> pixel;
   std::span<const std::int32_t> run;

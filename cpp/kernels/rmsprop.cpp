@@ -12,10 +12,11 @@ using simd::Vec;
 
 // One vector of parameters; `Load` and `Save` move whole or partial vectors.
 template <bool Momentum, bool Centered, class Load, class Save>
-[[gnu::always_inline]] inline void update(const RmspropConstants& c, const float* g, float* w, float* velocity,
-                                          float* momentum, float* average, Load&& load, Save&& save) {
+[[gnu::always_inline]] inline void update(const RmspropConstants& c, const float* g, float* w,
+                                          float* velocity, float* momentum, float* average,
+                                          Load&& load, Save&& save) {
   const Vec rho = simd::broadcast(c.rho);
-  const Vec rest = simd::broadcast(1.0F - c.rho);
+  const Vec rest = simd::broadcast(c.one_minus_rho);
   const Vec gradient = load(g);
   const Vec v = rho * load(velocity) + rest * gradient * gradient;
   save(velocity, v);
@@ -34,14 +35,14 @@ template <bool Momentum, bool Centered, class Load, class Save>
 }
 
 template <bool Momentum, bool Centered>
-void update_all(const RmspropConstants& c, std::int64_t size, const float* g, float* w, float* velocity,
-                float* momentum, float* average) {
+void update_all(const RmspropConstants& c, std::int64_t size, const float* g, float* w,
+                float* velocity, float* momentum, float* average) {
   const auto at = [](float* p, std::int64_t i) { return p == nullptr ? nullptr : p + i; };
   const std::int64_t whole = size / kLanes * kLanes;
   for (std::int64_t i = 0; i < whole; i += kLanes) {
     update<Momentum, Centered>(
-        c, g + i, w + i, velocity + i, at(momentum, i), at(average, i), [](const float* p) { return simd::load(p); },
-        [](float* p, Vec v) { simd::store(p, v); });
+        c, g + i, w + i, velocity + i, at(momentum, i), at(average, i),
+        [](const float* p) { return simd::load(p); }, [](float* p, Vec v) { simd::store(p, v); });
   }
   const int tail = static_cast<int>(size - whole);
   if (tail == 0) return;
@@ -53,8 +54,8 @@ void update_all(const RmspropConstants& c, std::int64_t size, const float* g, fl
 
 }  // namespace
 
-void rmsprop(const RmspropConstants& c, std::int64_t size, const float* g, float* w, float* velocity, float* momentum,
-             float* average) {
+void rmsprop(const RmspropConstants& c, std::int64_t size, const float* g, float* w,
+             float* velocity, float* momentum, float* average) {
   if (momentum != nullptr && average != nullptr) {
     update_all<true, true>(c, size, g, w, velocity, momentum, average);
   } else if (momentum != nullptr) {

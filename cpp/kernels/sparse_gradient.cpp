@@ -13,7 +13,8 @@ using simd::IntVec;
 using simd::kLanes;
 using simd::Vec;
 
-// Sums held in registers over a list: the rest is one broadcast value and (without FMA) one product.
+// Sums held in registers over a list: the rest is one broadcast value and (without FMA) one
+// product.
 constexpr int kMaxSums = simd::kRegisters >= 32 ? 24 : 12;
 constexpr int kMaxRuns = 5;
 constexpr int kMaxVectors = 12;
@@ -29,9 +30,11 @@ List list_of(const NonZeroLists& lists, std::int64_t i) {
   return {lists.value + i * lists.capacity, lists.at + i * lists.capacity, lists.count[i]};
 }
 
-// dw[r * row + v] += sum over the list of value * x[at + run[r] + v], R runs of V vectors in registers.
+// dw[r * row + v] += sum over the list of value * x[at + run[r] + v], R runs of V vectors in
+// registers.
 template <int R, int V>
-void accumulate_patches(const List& list, const float* x, const std::int32_t* run, std::int64_t row, float* dw) {
+void accumulate_patches(const List& list, const float* x, const std::int32_t* run, std::int64_t row,
+                        float* dw) {
   const float* start[R];
   Vec sums[R][V];
   for (int r = 0; r < R; ++r) {
@@ -44,7 +47,8 @@ void accumulate_patches(const List& list, const float* x, const std::int32_t* ru
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < V; ++v) sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
+      for (int v = 0; v < V; ++v)
+        sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
     }
   }
   for (int r = 0; r < R; ++r) {
@@ -52,7 +56,8 @@ void accumulate_patches(const List& list, const float* x, const std::int32_t* ru
   }
 }
 
-using AccumulatePatches = void (*)(const List&, const float*, const std::int32_t*, std::int64_t, float*);
+using AccumulatePatches = void (*)(const List&, const float*, const std::int32_t*, std::int64_t,
+                                   float*);
 
 // accumulate_patches<r, v> for run-time r and v with r * v <= kMaxSums.
 template <int R>
@@ -90,7 +95,8 @@ Cut cut_run(int vectors) {
   return {pieces, (vectors + pieces - 1) / pieces};
 }
 
-// dx[v] += sum over the list of value * w[at + v]: V vectors of one run in registers, the last of `tail` valid lanes.
+// dx[v] += sum over the list of value * w[at + v]: V vectors of one run in registers, the last of
+// `tail` valid lanes.
 template <int V>
 void scatter_run(const List& list, const float* w, int tail, float* dx) {
   Vec sums[V];
@@ -129,7 +135,8 @@ std::int64_t sparse_row(const Patches& patches) {
   return padded_run(patches) * static_cast<std::int64_t>(patches.run.size());
 }
 
-void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel, const NonZeroLists& lists) {
+void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel,
+                     const NonZeroLists& lists) {
   std::fill_n(lists.count, g.n, 0);
   for (std::int64_t q = 0; q < g.windows; ++q) {
     const std::int32_t* window = pixel.data() + 4 * q;
@@ -166,8 +173,8 @@ void list_by_pixel(const Max4Gradient& g, std::int32_t stride, const NonZeroList
   }
 }
 
-void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel, const float* x,
-                            float* dw) {
+void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel,
+                            const float* x, float* dw) {
   const int runs = static_cast<int>(patches.run.size());
   const std::int64_t row = padded_run(patches);
   const int vectors = static_cast<int>(row / kLanes);
@@ -178,15 +185,17 @@ void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZer
     if (list.count == 0) continue;
     for (int r = 0; r < runs; r += together) {
       for (int v = 0; v < vectors; v += cut.vectors) {
-        const auto kernel = patches_kernel(std::min(together, runs - r), std::min(cut.vectors, vectors - v));
-        kernel(list, x + v * kLanes, patches.run.data() + r, row, dw + (c * runs + r) * row + v * kLanes);
+        const auto kernel =
+            patches_kernel(std::min(together, runs - r), std::min(cut.vectors, vectors - v));
+        kernel(list, x + v * kLanes, patches.run.data() + r, row,
+               dw + (c * runs + r) * row + v * kLanes);
       }
     }
   }
 }
 
-void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel, const float* w,
-                          float* dx) {
+void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel,
+                          const float* w, float* dx) {
   const std::int64_t row = padded_run(patches);
   const int vectors = static_cast<int>(row / kLanes);
   const int tail = static_cast<int>(patches.run_length - (row - kLanes));

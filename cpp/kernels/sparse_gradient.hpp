@@ -1,7 +1,8 @@
-// Convolution gradients from the non-zeros of dz alone. Behind a ReLU and, above all, behind max pooling most of dz is
-// exactly zero; both products become sums over the list of what is left (SparseTrain, Gong et al. 2019, arXiv
-// 1911.10175, does this for ReLU). Exact: only products with a zero of dz are left out, so a NaN or an infinity in x or w
-// that met such a zero does not appear. Single-threaded, allocation-free.
+// Convolution gradients from the non-zeros of dz alone. Behind a ReLU and, above all, behind max
+// pooling most of dz is exactly zero; both products become sums over the list of what is left
+// (SparseTrain, Gong et al. 2019, arXiv 1911.10175, does this for ReLU). Exact: only products with
+// a zero of dz are left out, so a NaN or an infinity in x or w that met such a zero does not
+// appear. Single-threaded, allocation-free.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,9 @@
 
 namespace convlet {
 
-// Lists of non-zeros of dz: for each its value and where its partner (a patch of x, a row of weights) starts, in floats.
-// List i is value[i * capacity .. + count[i]) and at[...] alike; capacity includes one vector of slack.
+// Lists of non-zeros of dz: for each its value and where its partner (a patch of x, a row of
+// weights) starts, in floats. List i is value[i * capacity .. + count[i]) and at[...] alike;
+// capacity includes one vector of slack.
 struct NonZeroLists {
   float* value;
   std::int32_t* at;
@@ -20,8 +22,8 @@ struct NonZeroLists {
   std::int64_t capacity;
 };
 
-// dz of one image behind 2x2 max pooling: dy [windows][n] belongs to pixel 4*q + argmax[q][n]. dy and argmax are readable
-// one vector past their end.
+// dz of one image behind 2x2 max pooling: dy [windows][n] belongs to pixel 4*q + argmax[q][n]. dy
+// and argmax are readable one vector past their end.
 struct Max4Gradient {
   std::int64_t windows;
   std::int64_t n;
@@ -30,19 +32,21 @@ struct Max4Gradient {
 };
 
 // One list per channel, `at` = start of the pixel's patch in x.
-void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel, const NonZeroLists& lists);
+void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel,
+                     const NonZeroLists& lists);
 
 // One list per pixel, `at` = channel * stride.
 void list_by_pixel(const Max4Gradient& g, std::int32_t stride, const NonZeroLists& lists);
 
-// dw[n][k] += value * x[at + run[r] + i] over channel n's list: channel-major, run by run padded to whole vectors
-// (sparse_row floats a channel). x is readable one vector past its end.
-void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel, const float* x,
-                            float* dw);
+// dw[n][k] += value * x[at + run[r] + i] over channel n's list: channel-major, run by run padded to
+// whole vectors (sparse_row floats a channel). x is readable one vector past its end.
+void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel,
+                            const float* x, float* dw);
 
-// dx[pixel + run[r] + i] += value * w[r][at + i] over pixel's list. w: [runs][n][run_length rounded up to whole vectors].
-void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel, const float* w,
-                          float* dx);
+// dx[pixel + run[r] + i] += value * w[r][at + i] over pixel's list. w: [runs][n][run_length rounded
+// up to whole vectors].
+void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel,
+                          const float* w, float* dx);
 
 // Floats of a run padded to whole vectors, and of all runs of a channel.
 std::int64_t padded_run(const Patches& patches);

@@ -17,7 +17,8 @@ using Sums = Vec[MR][NR];
 
 // sums[m][:] += x[at[m]] * dz[:]
 template <int MR, int NR>
-[[gnu::always_inline]] inline void outer_product(Sums<MR, NR>& sums, const float* x, const std::int64_t (&at)[MR],
+[[gnu::always_inline]] inline void outer_product(Sums<MR, NR>& sums, const float* x,
+                                                 const std::int64_t (&at)[MR],
                                                  const Vec (&dz)[NR]) {
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
@@ -33,8 +34,9 @@ struct DenseSource {
   std::int64_t n;
 
   template <int MR, int NR>
-  [[gnu::always_inline]] void accumulate(Sums<MR, NR>& sums, const WeightGradient& g, std::int64_t image,
-                                         const float* x, const std::int64_t (&at)[MR], std::int64_t n0) const {
+  [[gnu::always_inline]] void accumulate(Sums<MR, NR>& sums, const WeightGradient& g,
+                                         std::int64_t image, const float* x,
+                                         const std::int64_t (&at)[MR], std::int64_t n0) const {
     const float* row = dz + image * g.patches.pixels() * n + n0;
     for (const std::int32_t pixel : g.patches.pixel) {
       Vec value[NR];
@@ -53,8 +55,9 @@ struct Max4Source {
   std::int64_t n;
 
   template <int MR, int NR>
-  [[gnu::always_inline]] void accumulate(Sums<MR, NR>& sums, const WeightGradient& g, std::int64_t image,
-                                         const float* x, const std::int64_t (&at)[MR], std::int64_t n0) const {
+  [[gnu::always_inline]] void accumulate(Sums<MR, NR>& sums, const WeightGradient& g,
+                                         std::int64_t image, const float* x,
+                                         const std::int64_t (&at)[MR], std::int64_t n0) const {
     const std::int64_t windows = g.patches.pixels() / 4;
     const std::int64_t start = image * windows * n + n0;
     for (std::int64_t q = 0; q < windows; ++q) {
@@ -65,9 +68,11 @@ struct Max4Source {
         Vec value[NR];
 #pragma GCC unroll 4
         for (int v = 0; v < NR; ++v) {
-          value[v] = simd::load_bytes(where + v * kLanes) == j ? simd::load(row + v * kLanes) : simd::zero();
+          value[v] = simd::load_bytes(where + v * kLanes) == j ? simd::load(row + v * kLanes)
+                                                               : simd::zero();
         }
-        outer_product<MR, NR>(sums, x + g.patches.pixel[static_cast<std::size_t>(4 * q + j)], at, value);
+        outer_product<MR, NR>(sums, x + g.patches.pixel[static_cast<std::size_t>(4 * q + j)], at,
+                              value);
       }
     }
   }
@@ -75,8 +80,8 @@ struct Max4Source {
 
 // dw[k0 .. k0 + MR)[n0 ..] += the product over `images` images.
 template <int MR, int NR, class Source>
-void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, const float* x, const Source& source,
-          std::int64_t k0, std::int64_t n0, float* dw) {
+void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, const float* x,
+          const Source& source, std::int64_t k0, std::int64_t n0, float* dw) {
   std::int64_t at[MR];
   for (int m = 0; m < MR; ++m) {
     const auto run = static_cast<std::size_t>((k0 + m) / g.patches.run_length);
@@ -110,15 +115,16 @@ void tile_of(int rows, const Args&... args) {
   }(std::make_integer_sequence<int, kTileRows>{});
 }
 
-// Images whose x and dz one pass over all tiles reads: few enough to stay in the first-level cache, enough pixels to
-// pay for loading and storing the tile.
+// Images whose x and dz one pass over all tiles reads: few enough to stay in the first-level cache,
+// enough pixels to pay for loading and storing the tile.
 std::int64_t images_per_pass(const Patches& patches) {
   constexpr std::int64_t kPixels = 128;
   return std::max<std::int64_t>(1, kPixels / patches.pixels());
 }
 
 template <class Source>
-void product(const WeightGradient& g, std::int64_t images, const float* x, const Source& source, float* dw) {
+void product(const WeightGradient& g, std::int64_t images, const float* x, const Source& source,
+             float* dw) {
   const std::int64_t depth = g.patches.depth();
   const std::int64_t step = images_per_pass(g.patches);
   for (std::int64_t first = 0; first < images; first += step) {
@@ -138,12 +144,13 @@ void product(const WeightGradient& g, std::int64_t images, const float* x, const
 
 }  // namespace
 
-void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz, float* dw) {
+void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
+                     float* dw) {
   product(g, images, x, DenseSource{dz, g.n}, dw);
 }
 
-void weight_gradient_max4(const WeightGradient& g, std::int64_t images, const float* x, const float* dy,
-                          const std::uint8_t* argmax, float* dw) {
+void weight_gradient_max4(const WeightGradient& g, std::int64_t images, const float* x,
+                          const float* dy, const std::uint8_t* argmax, float* dw) {
   product(g, images, x, Max4Source{dy, argmax, g.n}, dw);
 }
 

@@ -1,6 +1,6 @@
-// dw[k][n] += sum over images and pixels p of patch(p)[k] * dz[p][n]: the gradient of Conv2D and Dense with respect to
-// their weights, from a dense gradient or from one that max pooling left three quarters zero. Single-threaded,
-// allocation-free.
+// dw[k][n] += sum over images and pixels p of patch(p)[k] * dz[p][n]: the gradient of Conv2D and
+// Dense with respect to their weights, from a dense gradient or from one that max pooling left
+// three quarters zero. Single-threaded, allocation-free.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,16 @@ struct WeightGradient {
   std::int64_t n;        // channels of dz and dw
 };
 
-// x: images; dz: [images][pixels][n], readable one vector past its end; dw: [depth][n], accumulated.
-void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz, float* dw);
+// x: images; dz: [images][pixels][n], readable one vector past its end; dw: [depth][n],
+// accumulated.
+void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
+                     float* dw);
 
-// The same where 2x2 max pooling sent the gradient to one pixel of each window (pixels ordered window by window):
-// dz[4*q + j][n] = argmax[q][n] == j ? dy[q][n] : 0, which is never written out.
+// The same where 2x2 max pooling sent the gradient to one pixel of each window (pixels ordered
+// window by window): dz[4*q + j][n] = argmax[q][n] == j ? dy[q][n] : 0, which is never written out.
 // dy and argmax: [images][pixels / 4][n], readable one vector past their end.
-void weight_gradient_max4(const WeightGradient& g, std::int64_t images, const float* x, const float* dy,
-                          const std::uint8_t* argmax, float* dw);
+void weight_gradient_max4(const WeightGradient& g, std::int64_t images, const float* x,
+                          const float* dy, const std::uint8_t* argmax, float* dw);
 
 // db[n] += sum over rows of dz[row][n].
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db);

@@ -9,8 +9,9 @@ namespace convlet {
 namespace {
 
 constexpr std::pair<const char*, Activation> kActivations[] = {
-    {"linear", Activation::kLinear}, {"relu", Activation::kRelu},       {"sigmoid", Activation::kSigmoid},
-    {"tanh", Activation::kTanh},     {"softmax", Activation::kSoftmax},
+    {"linear", Activation::kLinear},   {"relu", Activation::kRelu},
+    {"sigmoid", Activation::kSigmoid}, {"tanh", Activation::kTanh},
+    {"softmax", Activation::kSoftmax},
 };
 
 Activation activation_named(const std::string& name) {
@@ -25,7 +26,9 @@ class ActivationOp final : public Op {
   ActivationOp(const Shape& shape, Activation activation)
       : Op(shape, {}), activation_(activation), n_(shape.back()), rows_(elements(shape) / n_) {}
 
-  void forward(const ForwardArgs& a) const override { activate(activation_, a.rows * rows_, n_, a.x, a.y); }
+  void forward(const ForwardArgs& a) const override {
+    activate(activation_, a.rows * rows_, n_, a.x, a.y);
+  }
 
   void backward(const BackwardArgs& a) const override {
     if (a.dx != nullptr) activate_backward(activation_, a.rows * rows_, n_, a.y, a.dy, a.dx);
@@ -42,8 +45,10 @@ class ActivationOp final : public Op {
 std::unique_ptr<Op> make_activation(const Attributes& attributes, const Shape& input) {
   const Activation activation = activation_named(attributes.text("activation"));
   if (input.empty() || elements(input) == 0) {
-    throw ValueError("An activation needs inputs of at least two dimensions, none of them zero. Received: inputs shape=" +
-                     batch_string(input));
+    throw ValueError(
+        "An activation needs inputs of at least two dimensions, none of them zero. Received: "
+        "inputs shape=" +
+        batch_string(input));
   }
   return std::make_unique<ActivationOp>(input, activation);
 }

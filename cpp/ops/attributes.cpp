@@ -5,8 +5,9 @@ namespace {
 
 void check_positive(const std::string& name, std::int64_t value) {
   if (value >= 1 && value <= kMaxElements) return;
-  throw ValueError("`" + name + "` must be an integer between 1 and " + std::to_string(kMaxElements) +
-                   ". Received: " + name + "=" + std::to_string(value));
+  throw ValueError("`" + name + "` must be an integer between 1 and " +
+                   std::to_string(kMaxElements) + ". Received: " + name + "=" +
+                   std::to_string(value));
 }
 
 }  // namespace
@@ -14,7 +15,8 @@ void check_positive(const std::string& name, std::int64_t value) {
 double Attributes::number(const std::string& name) const {
   const auto found = values_.find(name);
   if (found != values_.end()) {
-    if (const auto* integer = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*integer);
+    if (const auto* integer = std::get_if<std::int64_t>(&found->second))
+      return static_cast<double>(*integer);
   }
   return get<double>(name, "a number");
 }
@@ -28,7 +30,8 @@ std::int64_t Attributes::positive(const std::string& name) const {
 std::vector<std::int64_t> Attributes::positive_pair(const std::string& name) const {
   const Shape& pair = get<Shape>(name, "a tuple of two integers");
   if (pair.size() != 2) {
-    throw ValueError("`" + name + "` must have two elements. Received: " + name + "=" + tuple_string(pair));
+    throw ValueError("`" + name + "` must have two elements. Received: " + name + "=" +
+                     tuple_string(pair));
   }
   for (const std::int64_t value : pair) check_positive(name, value);
   return pair;

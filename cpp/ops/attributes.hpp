@@ -11,7 +11,8 @@
 
 namespace convlet {
 
-using AttributeValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+using AttributeValue =
+    std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
 
 class Attributes {
  public:
@@ -36,7 +37,8 @@ class Attributes {
   template <class T>
   const T& get(const std::string& name, const char* expected) const {
     const auto found = values_.find(name);
-    if (found == values_.end()) throw ValueError("Missing attribute `" + name + "`: expected " + expected + ".");
+    if (found == values_.end())
+      throw ValueError("Missing attribute `" + name + "`: expected " + expected + ".");
     const T* value = std::get_if<T>(&found->second);
     if (value == nullptr) throw ValueError("Attribute `" + name + "` must be " + expected + ".");
     return *value;

@@ -11,7 +11,8 @@ namespace {
 class Conv2D final : public Op {
  public:
   explicit Conv2D(const Convolution& convolution)
-      : Op({convolution.window.oh, convolution.window.ow, convolution.oc}, convolution.parameters()),
+      : Op({convolution.window.oh, convolution.window.ow, convolution.oc},
+           convolution.parameters()),
         c_(convolution),
         pad_(c_.window.pad()),
         table_(c_.window, PatchTable::Order::kRows),
@@ -47,7 +48,9 @@ class Conv2D final : public Op {
 
   void backward(const BackwardArgs& a) const override {
     if (c_.relu) activate_backward(Activation::kRelu, a.rows, y_size(), a.y, a.dy, a.dy);
-    if (c_.bias) bias_gradient(a.rows * c_.window.oh * c_.window.ow, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
+    if (c_.bias)
+      bias_gradient(a.rows * c_.window.oh * c_.window.ow, c_.oc, a.dy,
+                    c_.bias_gradient_of(a.gradient));
     const float* x = c_.window.padded() ? a.saved : a.x;
     weight_gradient({table_.patches(), pad_.padded_size(), c_.oc}, a.rows, x, a.dy, a.gradient);
     if (a.dx != nullptr) data_gradient_(a.rows, a.packed + forward_packed_, a.dy, a.scratch, a.dx);
@@ -65,7 +68,9 @@ class Conv2D final : public Op {
 
  private:
   std::int64_t y_size() const { return c_.window.oh * c_.window.ow * c_.oc; }
-  PatchProduct product() const { return {table_.patches(), out_, pad_.padded_size(), y_size(), c_.oc}; }
+  PatchProduct product() const {
+    return {table_.patches(), out_, pad_.padded_size(), y_size(), c_.oc};
+  }
 
   Convolution c_;
   Pad2D pad_;

@@ -1,5 +1,6 @@
-// Conv2D (+ bias, + ReLU) and the 2x2 max pooling behind it as one step. Forward keeps a window's four sums in registers
-// and computes no pixel that pooling drops; backward visits only the pixel that won each window.
+// Conv2D (+ bias, + ReLU) and the 2x2 max pooling behind it as one step. Forward keeps a window's
+// four sums in registers and computes no pixel that pooling drops; backward visits only the pixel
+// that won each window.
 #include <algorithm>
 
 #include "kernels/activations.hpp"
@@ -15,7 +16,8 @@ namespace {
 class Conv2DMaxPooling2D final : public Op {
  public:
   explicit Conv2DMaxPooling2D(const Convolution& convolution)
-      : Op({convolution.window.oh / 2, convolution.window.ow / 2, convolution.oc}, convolution.parameters()),
+      : Op({convolution.window.oh / 2, convolution.window.ow / 2, convolution.oc},
+           convolution.parameters()),
         c_(convolution),
         pad_(c_.window.pad()),
         windows_((c_.window.oh / 2) * (c_.window.ow / 2)),
@@ -23,16 +25,18 @@ class Conv2DMaxPooling2D final : public Op {
         forward_packed_(packed_size(c_.depth(), c_.oc)),
         row_(sparse_row(table_.patches())),
         few_taps_(c_.depth() <= kTileRows) {
-    for (std::int64_t q = 0; q < windows_; ++q) out_.push_back(static_cast<std::int32_t>(q * c_.oc));
+    for (std::int64_t q = 0; q < windows_; ++q)
+      out_.push_back(static_cast<std::int32_t>(q * c_.oc));
   }
 
   Storage storage(bool training) const override {
     const std::int64_t padded = c_.window.padded() ? pad_.padded_size() : 0;
     if (!training) return {.packed = forward_packed_, .scratch = padded};
-    return {.packed = forward_packed_ + c_.oc * row_,
-            .saved_per_row = argmax_size() + padded,
-            .scratch = padded + std::max(list_size(c_.oc, windows_), list_size(4 * windows_, c_.oc)),
-            .workspace = few_taps_ ? 0 : c_.oc * row_};
+    return {
+        .packed = forward_packed_ + c_.oc * row_,
+        .saved_per_row = argmax_size() + padded,
+        .scratch = padded + std::max(list_size(c_.oc, windows_), list_size(4 * windows_, c_.oc)),
+        .workspace = few_taps_ ? 0 : c_.oc * row_};
   }
 
   void forward(const ForwardArgs& a) const override {
@@ -48,7 +52,8 @@ class Conv2DMaxPooling2D final : public Op {
     } else {
       for (std::int64_t row = 0; row < a.rows; ++row) {
         pad2d(pad_, 1, a.x + row * pad_.size(), a.scratch);
-        patch_product_max4(product, 1, a.scratch, a.packed, bias, c_.relu, a.y + row * y_size(), nullptr);
+        patch_product_max4(product, 1, a.scratch, a.packed, bias, c_.relu, a.y + row * y_size(),
+                           nullptr);
       }
     }
   }
@@ -59,12 +64,14 @@ class Conv2DMaxPooling2D final : public Op {
     const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
     const auto* argmax = reinterpret_cast<const std::uint8_t*>(a.saved);
     if (few_taps_) {
-      weight_gradient_max4({table_.patches(), pad_.padded_size(), c_.oc}, a.rows, x, a.dy, argmax, a.gradient);
+      weight_gradient_max4({table_.patches(), pad_.padded_size(), c_.oc}, a.rows, x, a.dy, argmax,
+                           a.gradient);
     }
     for (std::int64_t row = 0; row < a.rows; ++row) {
       const Max4Gradient dz{windows_, c_.oc, a.dy + row * y_size(), argmax + row * y_size()};
       if (!few_taps_) sparse_weights(dz, x + row * pad_.padded_size(), a.scratch, a.workspace);
-      if (a.dx != nullptr) sparse_data(dz, a.packed + forward_packed_, a.scratch, a.dx + row * pad_.size());
+      if (a.dx != nullptr)
+        sparse_data(dz, a.packed + forward_packed_, a.scratch, a.dx + row * pad_.size());
     }
   }
 
@@ -110,7 +117,8 @@ class Conv2DMaxPooling2D final : public Op {
     return {scratch, at, at + lists * capacity, capacity};
   }
 
-  void sparse_weights(const Max4Gradient& dz, const float* x, float* scratch, float* workspace) const {
+  void sparse_weights(const Max4Gradient& dz, const float* x, float* scratch,
+                      float* workspace) const {
     const Patches patches = table_.patches();
     const NonZeroLists lists = lists_in(scratch, c_.oc, windows_);
     list_by_channel(dz, patches.pixel, lists);
@@ -122,7 +130,8 @@ class Conv2DMaxPooling2D final : public Op {
     const Patches patches = table_.patches();
     const bool padded = c_.window.padded();
     float* image = padded ? scratch : dx;
-    const NonZeroLists lists = lists_in(padded ? scratch + pad_.padded_size() : scratch, 4 * windows_, c_.oc);
+    const NonZeroLists lists =
+        lists_in(padded ? scratch + pad_.padded_size() : scratch, 4 * windows_, c_.oc);
     list_by_pixel(dz, static_cast<std::int32_t>(padded_run(patches)), lists);
     std::fill_n(image, pad_.padded_size(), 0.0F);
     sparse_data_gradient(patches, c_.oc, lists, weights, image);

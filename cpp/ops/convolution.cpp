@@ -13,7 +13,8 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 bool relu_of(const Attributes& attributes) {
   const std::string activation = attributes.text_or("activation", "linear");
   if (activation != "linear" && activation != "relu") {
-    throw ValueError("A fused activation must be 'linear' or 'relu'. Received: activation='" + activation + "'");
+    throw ValueError("A fused activation must be 'linear' or 'relu'. Received: activation='" +
+                     activation + "'");
   }
   return activation == "relu";
 }
@@ -50,14 +51,16 @@ std::vector<Span> Convolution::unit_spans(std::int64_t begin, std::int64_t end) 
   return spans;
 }
 
-void Convolution::pack_forward(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const {
+void Convolution::pack_forward(std::int64_t begin, std::int64_t end, const float* parameters,
+                               float* packed) const {
   for (std::int64_t tap = 0; tap < taps(); ++tap) {
     const std::int64_t row = tap * window.ic;
     pack_tap({parameters + row * oc, window.ic, oc}, begin, end, depth(), row, packed);
   }
 }
 
-PatchTable::PatchTable(const Window2D& w, Order order) : run_length_(static_cast<std::int32_t>(w.kw * w.ic)) {
+PatchTable::PatchTable(const Window2D& w, Order order)
+    : run_length_(static_cast<std::int32_t>(w.kw * w.ic)) {
   const auto add = [&](std::int64_t oy, std::int64_t ox) {
     pixel_.push_back(static_cast<std::int32_t>((oy * w.sh * w.pw + ox * w.sw) * w.ic));
   };
@@ -72,12 +75,14 @@ PatchTable::PatchTable(const Window2D& w, Order order) : run_length_(static_cast
       }
     }
   }
-  for (std::int64_t ky = 0; ky < w.kh; ++ky) run_.push_back(static_cast<std::int32_t>(ky * w.pw * w.ic));
+  for (std::int64_t ky = 0; ky < w.kh; ++ky)
+    run_.push_back(static_cast<std::int32_t>(ky * w.pw * w.ic));
 }
 
 DataGradient::DataGradient(const Convolution& convolution) : convolution_(convolution) {
   const Window2D& w = convolution.window;
-  // The most taps along each axis that meet one input pixel, and the last window position that an input pixel asks for.
+  // The most taps along each axis that meet one input pixel, and the last window position that an
+  // input pixel asks for.
   const std::int64_t top = ceil_div(w.kh, w.sh) - 1;
   const std::int64_t left = ceil_div(w.kw, w.sw) - 1;
   const std::int64_t rows = std::max(w.oh, (w.ih - 1 + w.top) / w.sh + 1);
@@ -109,7 +114,8 @@ void DataGradient::add_phase(std::int64_t fy, std::int64_t fx) {
   }
   for (std::int64_t j = ny - 1; j >= 0; --j) {
     phase.run.push_back(static_cast<std::int32_t>((ny - 1 - j) * dz_pad_.pw * oc));
-    for (std::int64_t i = nx - 1; i >= 0; --i) phase.tap.push_back((fy + j * w.sh) * w.kw + fx + i * w.sw);
+    for (std::int64_t i = nx - 1; i >= 0; --i)
+      phase.tap.push_back((fy + j * w.sh) * w.kw + fx + i * w.sw);
   }
   phase.run_length = static_cast<std::int32_t>(nx * oc);
   phase.packed_at = packed_size_;
@@ -117,7 +123,8 @@ void DataGradient::add_phase(std::int64_t fy, std::int64_t fx) {
   phases_.push_back(std::move(phase));
 }
 
-void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const {
+void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* parameters,
+                        float* packed) const {
   const std::int64_t ic = convolution_.window.ic;
   const std::int64_t oc = convolution_.oc;
   for (const Phase& phase : phases_) {
@@ -129,8 +136,8 @@ void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* param
   }
 }
 
-void DataGradient::operator()(std::int64_t images, const float* packed, const float* dz, float* scratch,
-                              float* dx) const {
+void DataGradient::operator()(std::int64_t images, const float* packed, const float* dz,
+                              float* scratch, float* dx) const {
   const Window2D& w = convolution_.window;
   const std::int64_t x_size = w.ih * w.iw * w.ic;
   if (!covers_all_) std::fill_n(dx, images * x_size, 0.0F);
@@ -139,9 +146,13 @@ void DataGradient::operator()(std::int64_t images, const float* packed, const fl
     pad2d(dz_pad_, count, dz + first * dz_pad_.size(), scratch);
     for (const Phase& phase : phases_) {
       if (phase.out.empty()) continue;
-      const PatchProduct product{
-          {phase.pixel, phase.run, phase.run_length}, phase.out, dz_pad_.padded_size(), x_size, w.ic};
-      patch_product(product, count, scratch, packed + phase.packed_at, nullptr, false, dx + first * x_size);
+      const PatchProduct product{{phase.pixel, phase.run, phase.run_length},
+                                 phase.out,
+                                 dz_pad_.padded_size(),
+                                 x_size,
+                                 w.ic};
+      patch_product(product, count, scratch, packed + phase.packed_at, nullptr, false,
+                    dx + first * x_size);
     }
   }
 }

@@ -1,4 +1,5 @@
-// What Conv2D and its fused forms share: geometry, parameters, packing, the padded input and the gradients.
+// What Conv2D and its fused forms share: geometry, parameters, packing, the padded input and the
+// gradients.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@
 
 namespace convlet {
 
-// Sizes and parameters of a convolution. The kernel is [kh][kw][ic][oc] (HWIO), the bias [oc] behind it.
+// Sizes and parameters of a convolution. The kernel is [kh][kw][ic][oc] (HWIO), the bias [oc]
+// behind it.
 struct Convolution {
   Window2D window;
   std::int64_t oc;
@@ -31,7 +33,8 @@ struct Convolution {
 
   // Units of the parameters are input channels; the bias goes with the last one.
   std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const;
-  void pack_forward(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
+  void pack_forward(std::int64_t begin, std::int64_t end, const float* parameters,
+                    float* packed) const;
 };
 
 // Offsets of the patches of chosen output pixels in the padded input image.
@@ -49,9 +52,9 @@ class PatchTable {
   std::int32_t run_length_;
 };
 
-// dx = the convolution's input gradient from a dense dz. A gradient with strides falls into sh * sw phases: input pixels
-// whose distance to the window grid is the same see the same taps; each phase is a stride-1 convolution of the padded
-// dz with those taps, turned round and transposed.
+// dx = the convolution's input gradient from a dense dz. A gradient with strides falls into sh * sw
+// phases: input pixels whose distance to the window grid is the same see the same taps; each phase
+// is a stride-1 convolution of the padded dz with those taps, turned round and transposed.
 class DataGradient {
  public:
   explicit DataGradient(const Convolution& convolution);
@@ -59,7 +62,8 @@ class DataGradient {
   std::int64_t packed_size() const { return packed_size_; }
   std::int64_t scratch_size() const { return images_together_ * dz_pad_.padded_size(); }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
-  void operator()(std::int64_t images, const float* packed, const float* dz, float* scratch, float* dx) const;
+  void operator()(std::int64_t images, const float* packed, const float* dz, float* scratch,
+                  float* dx) const;
 
  private:
   struct Phase {
@@ -67,7 +71,7 @@ class DataGradient {
     std::vector<std::int32_t> out;    // pixels of dx
     std::vector<std::int32_t> run;
     std::int32_t run_length;
-    std::vector<std::int64_t> tap;    // the taps in the order of the packed rows
+    std::vector<std::int64_t> tap;  // the taps in the order of the packed rows
     std::int64_t packed_at;
   };
   void add_phase(std::int64_t fy, std::int64_t fx);

@@ -15,7 +15,12 @@ constexpr std::int32_t kOnePixel[] = {0};
 class Dense final : public Op {
  public:
   Dense(Shape output, std::int64_t rows, std::int64_t in, std::int64_t units, bool bias, bool relu)
-      : Op(std::move(output), specs(in, units, bias)), rows_(rows), in_(in), units_(units), bias_(bias), relu_(relu) {}
+      : Op(std::move(output), specs(in, units, bias)),
+        rows_(rows),
+        in_(in),
+        units_(units),
+        bias_(bias),
+        relu_(relu) {}
 
   Storage storage(bool training) const override {
     return {.packed = forward_packed() + (training ? packed_size(units_, in_) : 0)};
@@ -32,7 +37,8 @@ class Dense final : public Op {
     if (bias_) bias_gradient(rows, units_, a.dy, a.gradient + bias_offset());
     weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
     if (a.dx != nullptr) {
-      patch_product(product(units_, in_), rows, a.dy, a.packed + forward_packed(), nullptr, false, a.dx);
+      patch_product(product(units_, in_), rows, a.dy, a.packed + forward_packed(), nullptr, false,
+                    a.dx);
     }
   }
 
@@ -57,8 +63,12 @@ class Dense final : public Op {
     return specs;
   }
 
-  static Patches patches(std::int64_t depth) { return {kOnePixel, kOnePixel, static_cast<std::int32_t>(depth)}; }
-  static PatchProduct product(std::int64_t depth, std::int64_t n) { return {patches(depth), kOnePixel, depth, n, n}; }
+  static Patches patches(std::int64_t depth) {
+    return {kOnePixel, kOnePixel, static_cast<std::int32_t>(depth)};
+  }
+  static PatchProduct product(std::int64_t depth, std::int64_t n) {
+    return {patches(depth), kOnePixel, depth, n, n};
+  }
 
   std::int64_t forward_packed() const { return packed_size(in_, units_); }
   std::int64_t bias_offset() const { return parameter_stride(parameters().front()); }
@@ -74,11 +84,14 @@ class Dense final : public Op {
 
 std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input) {
   if (input.empty()) {
-    throw ValueError("Dense needs inputs of at least two dimensions. Received: inputs shape=" + batch_string(input));
+    throw ValueError("Dense needs inputs of at least two dimensions. Received: inputs shape=" +
+                     batch_string(input));
   }
   const std::int64_t units = attributes.positive("units");
   const std::int64_t in = input.back();
-  if (in < 1) throw ValueError("Dense needs at least one input feature. Received: inputs shape=" + batch_string(input));
+  if (in < 1)
+    throw ValueError("Dense needs at least one input feature. Received: inputs shape=" +
+                     batch_string(input));
   Shape output = input;
   output.back() = units;
   elements(output);

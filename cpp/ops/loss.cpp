@@ -32,19 +32,23 @@ class Crossentropy final : public Loss {
 
 std::int64_t argmax(const float* y, std::int64_t n) { return std::max_element(y, y + n) - y; }
 
-float categorical_accuracy(const Targets& targets, std::int64_t row, const float* y, std::int64_t width) {
+float categorical_accuracy(const Targets& targets, std::int64_t row, const float* y,
+                           std::int64_t width) {
   return static_cast<float>(argmax(targets.dense + row * width, width) == argmax(y, width));
 }
 
-float sparse_categorical_accuracy(const Targets& targets, std::int64_t row, const float* y, std::int64_t width) {
+float sparse_categorical_accuracy(const Targets& targets, std::int64_t row, const float* y,
+                                  std::int64_t width) {
   return static_cast<float>(targets.label[row] == argmax(y, width));
 }
 
 }  // namespace
 
-std::unique_ptr<Loss> make_loss(const std::string& name, const Attributes& attributes, const Shape& output) {
+std::unique_ptr<Loss> make_loss(const std::string& name, const Attributes& attributes,
+                                const Shape& output) {
   const bool labels = name == "sparse_categorical_crossentropy";
-  if (!labels && name != "categorical_crossentropy") throw ValueError("Unknown loss: '" + name + "'");
+  if (!labels && name != "categorical_crossentropy")
+    throw ValueError("Unknown loss: '" + name + "'");
   if (output.size() != 1 || output[0] < 1) {
     throw ValueError(name + " needs predictions of shape (None, classes). Received: y_pred shape=" +
                      batch_string(output));

@@ -24,14 +24,15 @@ class Loss {
   virtual bool wants_labels() const = 0;
   // Whether the network's last softmax can be left to the loss, which then reads logits.
   virtual bool fuses_softmax() const = 0;
-  // Loss of row `row` of the targets for predictions or logits y; writes scale * gradient to dy (nullptr: not wanted)
-  // and, where `softmax` is set, the probabilities to y.
-  virtual float operator()(const Targets& targets, std::int64_t row, bool softmax, float scale, float* y,
-                           float* dy) const = 0;
+  // Loss of row `row` of the targets for predictions or logits y; writes scale * gradient to dy
+  // (nullptr: not wanted) and, where `softmax` is set, the probabilities to y.
+  virtual float operator()(const Targets& targets, std::int64_t row, bool softmax, float scale,
+                           float* y, float* dy) const = 0;
 };
 
 // ValueError for an unknown name or an output the loss cannot take.
-std::unique_ptr<Loss> make_loss(const std::string& name, const Attributes& attributes, const Shape& output);
+std::unique_ptr<Loss> make_loss(const std::string& name, const Attributes& attributes,
+                                const Shape& output);
 
 // A metric is a mean over rows of a value per row.
 struct Metric {

@@ -1,6 +1,7 @@
-// One executable step of a network. An Op is immutable once made, so all workers share it; whatever changes is handed
-// in: the worker's slice of activations, the network's parameters, scratch memory. Nothing here allocates after the
-// constructor, starts threads or throws from forward and backward.
+// One executable step of a network. An Op is immutable once made, so all workers share it; whatever
+// changes is handed in: the worker's slice of activations, the network's parameters, scratch
+// memory. Nothing here allocates after the constructor, starts threads or throws from forward and
+// backward.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +27,21 @@ struct Span {
 
 // Floats that an op needs besides its activations.
 struct Storage {
-  std::int64_t packed = 0;         // the parameters as the kernels read them: one copy, shared by all workers
+  std::int64_t packed =
+      0;  // the parameters as the kernels read them: one copy, shared by all workers
   std::int64_t saved_per_row = 0;  // kept from forward to backward
   std::int64_t scratch = 0;        // a worker's, lost between calls
-  std::int64_t workspace = 0;      // a worker's, accumulated over the backward calls of a step, zero at its start
+  std::int64_t workspace =
+      0;  // a worker's, accumulated over the backward calls of a step, zero at its start
 };
 
 struct ForwardArgs {
   std::int64_t rows;
-  const float* x;       // [rows][input]
-  float* y;             // [rows][output]
+  const float* x;  // [rows][input]
+  float* y;        // [rows][output]
   const float* parameters;
   const float* packed;
-  float* saved;         // nullptr in inference
+  float* saved;  // nullptr in inference
   float* scratch;
 };
 
@@ -46,14 +49,14 @@ struct BackwardArgs {
   std::int64_t rows;
   const float* x;
   const float* y;
-  float* dy;            // [rows][output]; the op may overwrite it
-  float* dx;            // [rows][input], overwritten; nullptr where nobody needs it
+  float* dy;  // [rows][output]; the op may overwrite it
+  float* dx;  // [rows][input], overwritten; nullptr where nobody needs it
   const float* parameters;
   const float* packed;
   const float* saved;
   float* scratch;
   float* workspace;
-  float* gradient;      // the layout of parameters, accumulated
+  float* gradient;  // the layout of parameters, accumulated
 };
 
 class Op {
@@ -61,23 +64,40 @@ class Op {
   virtual ~Op() = default;
 
   const Shape& output_shape() const { return output_shape_; }
-  // In memory order; the op's parameters are one array, each of these starting at a multiple of 16 floats.
+  // In memory order; the op's parameters are one array, each of these starting at a multiple of 16
+  // floats.
   const std::vector<ParameterSpec>& parameters() const { return parameters_; }
   // `training`: backward will be called.
-  virtual Storage storage(bool training) const { (void)training; return {}; }
+  virtual Storage storage(bool training) const {
+    (void)training;
+    return {};
+  }
 
   virtual void forward(const ForwardArgs& a) const = 0;
   virtual void backward(const BackwardArgs& a) const = 0;
   // Once after the last backward of a step: adds what the workspace holds to the gradient.
-  virtual void finish_gradient(float* workspace, float* gradient) const { (void)workspace; (void)gradient; }
+  virtual void finish_gradient(float* workspace, float* gradient) const {
+    (void)workspace;
+    (void)gradient;
+  }
 
-  // The parameters fall into units() parts that different workers may update and then pack at the same time.
+  // The parameters fall into units() parts that different workers may update and then pack at the
+  // same time.
   virtual std::int64_t units() const { return 0; }
   // The parameters of units [begin, end).
-  virtual std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const { (void)begin; (void)end; return {}; }
+  virtual std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const {
+    (void)begin;
+    (void)end;
+    return {};
+  }
   // Brings `packed` up to date for units [begin, end). `training`: what backward reads, too.
-  virtual void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool training, float* packed) const {
-    (void)begin; (void)end; (void)parameters; (void)training; (void)packed;
+  virtual void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool training,
+                    float* packed) const {
+    (void)begin;
+    (void)end;
+    (void)parameters;
+    (void)training;
+    (void)packed;
   }
 
  protected:
@@ -97,6 +117,7 @@ std::int64_t parameter_size(const Op& op);
 using OpFactory = std::unique_ptr<Op> (*)(const Attributes&, const Shape& input);
 
 // Makes the op; ValueError for an unknown name, a wrong attribute or an impossible input shape.
-std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes,
+                            const Shape& input);
 
 }  // namespace convlet

@@ -1,6 +1,6 @@
 // All ops by name: a new one is one line here.
-#include "ops/op.hpp"
 #include "ops/factories.hpp"
+#include "ops/op.hpp"
 
 namespace convlet {
 namespace {
@@ -22,14 +22,17 @@ constexpr Entry kOps[] = {
 
 }  // namespace
 
-std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes, const Shape& input) {
+std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes,
+                            const Shape& input) {
   for (const Entry& entry : kOps) {
     if (name == entry.name) return entry.make(attributes, input);
   }
   throw ValueError("Unknown op: '" + name + "'");
 }
 
-std::int64_t parameter_stride(const ParameterSpec& spec) { return (elements(spec.shape) + 15) / 16 * 16; }
+std::int64_t parameter_stride(const ParameterSpec& spec) {
+  return (elements(spec.shape) + 15) / 16 * 16;
+}
 
 std::int64_t parameter_size(const Op& op) {
   std::int64_t size = 0;

@@ -1,4 +1,5 @@
-// Rescaling: y = scale * x + offset. As the first step of a network the plan does it while gathering the batch.
+// Rescaling: y = scale * x + offset. As the first step of a network the plan does it while
+// gathering the batch.
 #include "kernels/convert.hpp"
 
 #include "ops/factories.hpp"
@@ -11,7 +12,9 @@ class Rescaling final : public Op {
   Rescaling(const Shape& shape, float scale, float offset)
       : Op(shape, {}), size_(elements(shape)), scale_(scale), offset_(offset) {}
 
-  void forward(const ForwardArgs& a) const override { convert(a.rows * size_, a.x, scale_, offset_, a.y); }
+  void forward(const ForwardArgs& a) const override {
+    convert(a.rows * size_, a.x, scale_, offset_, a.y);
+  }
 
   void backward(const BackwardArgs& a) const override {
     if (a.dx != nullptr) convert(a.rows * size_, a.dy, scale_, 0.0F, a.dx);

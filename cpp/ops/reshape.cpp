@@ -25,8 +25,8 @@ class Reshape final : public Op {
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input) {
   const Shape target = attributes.integers("target_shape");
   if (elements(target) != elements(input)) {
-    throw ValueError("The total size of the tensor must be unchanged. Received: inputs shape=" + batch_string(input) +
-                     ", target_shape=" + tuple_string(target));
+    throw ValueError("The total size of the tensor must be unchanged. Received: inputs shape=" +
+                     batch_string(input) + ", target_shape=" + tuple_string(target));
   }
   return std::make_unique<Reshape>(target);
 }

@@ -20,10 +20,12 @@ Axis make_axis(std::int64_t in, std::int64_t k, std::int64_t s, bool same) {
 
 }  // namespace
 
-Window2D make_window2d(const Attributes& attributes, const std::string& window_name, const Shape& input) {
+Window2D make_window2d(const Attributes& attributes, const std::string& window_name,
+                       const Shape& input) {
   if (input.size() != 3) {
-    throw ValueError("Expected images of shape (None, height, width, channels). Received: inputs shape=" +
-                     batch_string(input));
+    throw ValueError(
+        "Expected images of shape (None, height, width, channels). Received: inputs shape=" +
+        batch_string(input));
   }
   const auto k = attributes.positive_pair(window_name);
   const auto s = attributes.positive_pair("strides");
@@ -34,12 +36,13 @@ Window2D make_window2d(const Attributes& attributes, const std::string& window_n
   const Axis y = make_axis(input[0], k[0], s[0], padding == "same");
   const Axis x = make_axis(input[1], k[1], s[1], padding == "same");
   if (y.out <= 0 || x.out <= 0 || input[2] <= 0) {
-    throw ValueError("Computed output size would be zero or negative. Received `inputs shape=" + batch_string(input) +
-                     "`, `" + window_name + "=" + tuple_string(k) + "`, `strides=" + tuple_string(s) +
-                     "`, `padding='" + padding + "'`");
+    throw ValueError("Computed output size would be zero or negative. Received `inputs shape=" +
+                     batch_string(input) + "`, `" + window_name + "=" + tuple_string(k) +
+                     "`, `strides=" + tuple_string(s) + "`, `padding='" + padding + "'`");
   }
   elements({y.padded, x.padded, input[2]});  // offsets into the padded image fit
-  return {input[0], input[1], input[2], k[0], k[1], s[0], s[1], y.out, x.out, y.before, x.before, y.padded, x.padded};
+  return {input[0], input[1], input[2], k[0],     k[1],     s[0],    s[1],
+          y.out,    x.out,    y.before, x.before, y.padded, x.padded};
 }
 
 }  // namespace convlet

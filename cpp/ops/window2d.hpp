@@ -1,4 +1,5 @@
-// How a two-dimensional window slides over an image: output sizes and padding, as TensorFlow and Keras define them.
+// How a two-dimensional window slides over an image: output sizes and padding, as TensorFlow and
+// Keras define them.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +11,21 @@
 namespace convlet {
 
 struct Window2D {
-  std::int64_t ih, iw, ic;   // input image
-  std::int64_t kh, kw;       // window
-  std::int64_t sh, sw;       // strides
-  std::int64_t oh, ow;       // output image
-  std::int64_t top, left;    // zero rows above, columns to the left
-  std::int64_t ph, pw;       // input with all its padding
+  std::int64_t ih, iw, ic;  // input image
+  std::int64_t kh, kw;      // window
+  std::int64_t sh, sw;      // strides
+  std::int64_t oh, ow;      // output image
+  std::int64_t top, left;   // zero rows above, columns to the left
+  std::int64_t ph, pw;      // input with all its padding
 
   bool padded() const { return ph != ih || pw != iw; }
   Pad2D pad() const { return {ih, iw, ic, ph, pw, top, left}; }
 };
 
-// valid: out = floor((in - k) / s) + 1; same: out = ceil(in / s), total padding max((out - 1) s + k - in, 0), the
-// smaller half before. ValueError for another padding, an input that is no image or an empty output; `window_name` is
-// what the error calls the window.
-Window2D make_window2d(const Attributes& attributes, const std::string& window_name, const Shape& input);
+// valid: out = floor((in - k) / s) + 1; same: out = ceil(in / s), total padding max((out - 1) s + k
+// - in, 0), the smaller half before. ValueError for another padding, an input that is no image or
+// an empty output; `window_name` is what the error calls the window.
+Window2D make_window2d(const Attributes& attributes, const std::string& window_name,
+                       const Shape& input);
 
 }  // namespace convlet

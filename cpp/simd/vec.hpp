@@ -1,7 +1,8 @@
 // One vector of floats: the only file that knows which instruction set it is compiled for.
 //
-// `Vec` is a GCC/Clang vector type as wide as the target's registers, so the arithmetic operators and comparisons are
-// the compiler's own. This file adds what they lack: unaligned and partial access, fused multiply-add, selection.
+// `Vec` is a GCC/Clang vector type as wide as the target's registers, so the arithmetic operators
+// and comparisons are the compiler's own. This file adds what they lack: unaligned and partial
+// access, fused multiply-add, selection.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,8 @@ inline Vec load(const float* p) { return *reinterpret_cast<const detail::Unalign
 
 inline void store(float* p, Vec v) { *reinterpret_cast<detail::UnalignedVec*>(p) = v; }
 
-// The first `count` lanes from memory, zeros behind them; reads nothing past p + count. 0 <= count <= kLanes.
+// The first `count` lanes from memory, zeros behind them; reads nothing past p + count. 0 <= count
+// <= kLanes.
 inline Vec load_partial(const float* p, int count) {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p);
@@ -89,10 +91,12 @@ inline void store_bytes_partial(std::uint8_t* p, IntVec v, int count) {
   std::memcpy(p, &bytes, static_cast<std::size_t>(count));
 }
 
-// a * b + c, rounded once where the target has FMA (the build sets -ffp-contract=fast), twice elsewhere.
+// a * b + c, rounded once where the target has FMA (the build sets -ffp-contract=fast), twice
+// elsewhere.
 inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 
-// a > b ? a : b in every lane: of two unordered values the second, so that max(zero(), x) keeps NaN.
+// a > b ? a : b in every lane: of two unordered values the second, so that max(zero(), x) keeps
+// NaN.
 inline Vec max(Vec a, Vec b) {
 #if defined(__AVX512F__)
   return _mm512_maskz_max_ps(kAllLanes, a, b);
@@ -116,7 +120,8 @@ inline Vec sqrt(Vec v) {
 #endif
 }
 
-// The lanes of v where mask is set (-1), moved together to p, in order; returns how many. Overwrites up to kLanes floats.
+// The lanes of v where mask is set (-1), moved together to p, in order; returns how many.
+// Overwrites up to kLanes floats.
 inline int compress(float* p, Vec v, IntVec mask) {
 #if defined(__AVX512F__)
   const __mmask16 bits = _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
@@ -147,8 +152,9 @@ inline int compress(std::int32_t* p, IntVec v, IntVec mask) {
 #endif
 }
 
-// While it lives, this thread's arithmetic treats denormal numbers (below 1.2e-38) as zero, as TensorFlow's does: on x86
-// one denormal operand costs more than a hundred cycles, and an optimizer's slots are full of them.
+// While it lives, this thread's arithmetic treats denormal numbers (below 1.2e-38) as zero, as
+// TensorFlow's does: on x86 one denormal operand costs more than a hundred cycles, and an
+// optimizer's slots are full of them.
 class FlushDenormals {
  public:
   FlushDenormals() : saved_(read()) { write(saved_ | kFlush); }
