@@ -1,0 +1,71 @@
+"""Keras's Sequential API, trained natively on the CPU."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convlet import (
+        activations,
+        callbacks,
+        datasets,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        utils,
+    )
+    from convlet._config import show_config
+    from convlet._threads import get_num_threads, set_num_threads
+    from convlet.layers import Input
+    from convlet.models import Sequential
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Input",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "set_num_threads",
+    "show_config",
+    "utils",
+]
+
+# Everything is imported at its first use (PEP 562), so that `import convlet` costs next to nothing.
+_HOMES = {
+    "Input": "convlet.layers",
+    "Sequential": "convlet.models",
+    "get_num_threads": "convlet._threads",
+    "set_num_threads": "convlet._threads",
+    "show_config": "convlet._config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in __all__:
+        value = import_module(f"convlet.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
