@@ -1,0 +1,88 @@
+"""The layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convlet.layers.activation import Activation, ReLU, Softmax
+from convlet.layers.conv2d import Conv2D
+from convlet.layers.dense import Dense
+from convlet.layers.flatten import Flatten
+from convlet.layers.input_layer import Input, InputLayer
+from convlet.layers.layer import Layer
+from convlet.layers.max_pooling2d import MaxPooling2D
+from convlet.layers.rescaling import Rescaling
+from convlet.utils.validation import look_up, split_config
+
+# Keras's other names of the same classes.
+Convolution2D = Conv2D
+MaxPool2D = MaxPooling2D
+
+__all__ = [
+    "Activation",
+    "Conv2D",
+    "Convolution2D",
+    "Dense",
+    "Flatten",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "ReLU",
+    "Rescaling",
+    "Softmax",
+    "deserialize",
+    "serialize",
+]
+
+# The only classes that a configuration can name.
+_CLASSES: dict[str, type[Layer]] = {
+    layer.__name__: layer
+    for layer in (
+        Activation,
+        Conv2D,
+        Dense,
+        Flatten,
+        InputLayer,
+        MaxPooling2D,
+        ReLU,
+        Rescaling,
+        Softmax,
+    )
+}
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """Returns class and arguments of a layer as Keras writes them.
+
+    Args:
+        layer: A layer.
+
+    Returns:
+        A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
+    """
+    return {
+        "module": "keras.layers",
+        "class_name": type(layer).__name__,
+        "config": layer.get_config(),
+        "registered_name": None,
+    }
+
+
+def deserialize(config: Mapping[str, Any]) -> Layer:
+    """Makes a layer from what `serialize` returned, or Keras's equivalent.
+
+    Args:
+        config: Dictionary with the keys `"class_name"` and `"config"`.
+
+    Returns:
+        A layer.
+
+    Raises:
+        ValueError: If the class is unknown or an argument is not supported.
+    """
+    class_name, arguments = split_config("a layer", config)
+    known: type[Layer] = look_up("layer", class_name, _CLASSES)
+    return known.from_config(arguments)

@@ -1,0 +1,126 @@
+"""Conv2D."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from convlet import activations, initializers
+from convlet.initializers import InitializerFunction
+from convlet.layers.activation import activation_ops
+from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.utils.validation import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_tuple,
+    refuse_unsupported,
+)
+
+
+class Conv2D(Layer):
+    """Two-dimensional convolution: `activation(convolution(x, kernel) + bias)`.
+
+    Input (n, ih, iw, ic), output (n, oh, ow, filters), kernel (kh, kw, ic, filters), bias
+    (filters,). With `"valid"` padding `oh = (ih - kh) // sh + 1`; with `"same"`
+    `oh = ceil(ih / sh)`, the padding divided evenly and an odd rest at the bottom and right.
+
+    Args:
+        filters: Number of filters.
+        kernel_size: Height and width of the window, or one number for both.
+        strides: Steps of the window, or one number for both.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"`; nothing else is supported.
+        dilation_rate: 1; nothing else is supported.
+        groups: 1; nothing else is supported.
+        activation: Name or function of `convlet.activations`; `None` for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: How the kernel starts, see `convlet.initializers`.
+        bias_initializer: How the bias starts.
+        kernel_regularizer: `None`; nothing else is supported.
+        bias_regularizer: `None`; nothing else is supported.
+        activity_regularizer: `None`; nothing else is supported.
+        kernel_constraint: `None`; nothing else is supported.
+        bias_constraint: `None`; nothing else is supported.
+        **kwargs: Arguments of `Layer`: `name`, `trainable`, `input_shape`.
+
+    Raises:
+        ValueError: If an argument is unknown, not supported or has no meaning.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        refuse_unsupported(
+            "Conv2D",
+            {
+                "data_format": (data_format, "channels_last"),
+                "dilation_rate": (check_tuple("dilation_rate", dilation_rate, 2), (1, 1)),
+                "groups": (groups, 1),
+                "kernel_regularizer": (kernel_regularizer, None),
+                "bias_regularizer": (bias_regularizer, None),
+                "activity_regularizer": (activity_regularizer, None),
+                "kernel_constraint": (kernel_constraint, None),
+                "bias_constraint": (bias_constraint, None),
+            },
+        )
+        self.filters = check_integer("filters", filters, 1)
+        self.kernel_size = check_tuple("kernel_size", kernel_size, 2)
+        self.strides = check_tuple("strides", strides, 2)
+        self.padding = check_choice("padding", padding, ("valid", "same"))
+        self.activation = activations.get(activation)
+        self.use_bias = check_bool("use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
+        convolution = {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "use_bias": self.use_bias,
+        }
+        return [("conv2d", convolution), *activation_ops(self.activation)]
+
+    def initializers(self) -> Mapping[str, InitializerFunction]:
+        return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": "channels_last",
+            "dilation_rate": (1, 1),
+            "groups": 1,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": None,
+            "bias_regularizer": None,
+            "activity_regularizer": None,
+            "kernel_constraint": None,
+            "bias_constraint": None,
+        }

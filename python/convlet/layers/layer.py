@@ -1,0 +1,339 @@
+"""Layer: the base class of the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from convlet import _native
+from convlet.data_adapter import as_array, as_rows
+from convlet.initializers import InitializerFunction
+from convlet.network import BoundNetwork
+from convlet.utils.naming import auto_name
+from convlet.utils.validation import check_bool, check_integer
+from convlet.variables import Variable
+
+Shape: TypeAlias = tuple[int, ...]
+BatchShape: TypeAlias = tuple[int | None, ...]
+NativeOps: TypeAlias = list[tuple[str, dict[str, Any]]]
+
+
+class Layer:
+    """Base class of the layers.
+
+    A subclass says in `native_ops` what the compiled code has to do; shapes, weights and execution
+    follow from that.
+
+    Args:
+        trainable: Whether training changes the weights.
+        dtype: `None` or `"float32"`.
+        name: Name, unique within a model; `None` for an automatic one.
+        input_shape: Shape of one row of the input, for the first layer of a model.
+        input_dim: The same for rows that are vectors: their length.
+        **kwargs: Nothing; a name that is not above is refused.
+
+    Raises:
+        ValueError: If an argument is unknown or has no meaning.
+    """
+
+    def __init__(
+        self,
+        *,
+        trainable: bool = True,
+        dtype: Any = None,
+        name: str | None = None,
+        input_shape: Sequence[int] | None = None,
+        input_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        class_name = type(self).__name__
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments passed to {class_name}: {kwargs}")
+        _check_name(name)
+        _check_dtype(class_name, dtype)
+        if input_dim is not None:
+            input_shape = (check_integer("input_dim", input_dim, 1),)
+        self.input_shape_argument = (
+            None if input_shape is None else row_shape("input_shape", input_shape)
+        )
+        self._trainable = check_bool("trainable", trainable)
+        self.name = auto_name(class_name) if name is None else name
+        self.dtype = "float32"
+        self.built = False
+        self._weights: list[Variable] = []
+        # Path of the model it is built in, which begins the path of its variables.
+        self._scope = ""
+
+    # What a subclass defines
+
+    def native_ops(self, input_shape: Shape) -> NativeOps:
+        """Returns the operations of the compiled code, first to last, each on the one before it.
+
+        Args:
+            input_shape: Shape of one row of the input.
+
+        Returns:
+            A list of names and attributes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define `native_ops`")
+
+    def initializers(self) -> Mapping[str, InitializerFunction]:
+        """Returns the initializer of each weight, by the name the compiled code gives it."""
+        return {}
+
+    # Structure
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Creates the weights.
+
+        Args:
+            input_shape: Shape of the input, batch axis first: `(None, 28, 28, 1)`.
+
+        Raises:
+            ValueError: If the layer cannot take such an input.
+        """
+        if self.built:
+            self.compute_output_shape(input_shape)
+            return
+        _, parameters = self._infer(input_shape)
+        initializers = self.initializers()
+        self._weights = [
+            self._new_variable(name, shape, initializers[name]) for name, shape in parameters
+        ]
+        self.built = True
+
+    def set_scope(self, scope: str) -> None:
+        """Sets what the paths of variables made from now on begin with."""
+        self._scope = scope
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> BatchShape:
+        """Returns the shape of the output, batch axis first.
+
+        Args:
+            input_shape: Shape of the input, batch axis first.
+
+        Raises:
+            ValueError: If the layer cannot take such an input.
+        """
+        shape, parameters = self._infer(input_shape)
+        self._check_weights(parameters, input_shape)
+        return (input_shape[0], *shape)
+
+    def __call__(self, inputs: npt.ArrayLike, training: bool | None = None) -> Any:
+        """Applies the layer to an array.
+
+        Args:
+            inputs: Array of the shape that the layer takes, batch axis first.
+            training: Accepted as in Keras; this layer does the same either way.
+
+        Returns:
+            A float32 array.
+
+        Raises:
+            ValueError: If the layer cannot take such an input.
+        """
+        del training
+        array = as_array("inputs", inputs)
+        self.build((None, *array.shape[1:]))
+        network = BoundNetwork([self], array.shape[1:])
+        return network.predict(as_rows("inputs", array, network.input_shape))
+
+    # Weights
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables, kernel before bias."""
+        return list(self._weights)
+
+    @property
+    def variables(self) -> list[Variable]:
+        return self.weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        if not self.trainable:
+            return []
+        return [variable for variable in self.weights if variable.trainable]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        if not self.trainable:
+            return self.weights
+        return [variable for variable in self.weights if not variable.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return self.non_trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = check_bool("trainable", value)
+        for variable in self._weights:
+            variable.trainable = self._trainable
+
+    def get_weights(self) -> list[npt.NDArray[np.float32]]:
+        """Returns copies of the values of all variables, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
+        """Sets the values of all variables.
+
+        Args:
+            weights: Arrays as `get_weights` returns them.
+
+        Raises:
+            ValueError: If their number or a shape is another one, or something is not a real
+                number; nothing is set then.
+        """
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
+                f"length {len(weights)}, but the layer was expecting {len(variables)} weights."
+            )
+        arrays = [np.asarray(weight) for weight in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {variable.shape} is not compatible with "
+                    f"provided weight shape {array.shape}."
+                )
+            variable.check(array)
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Returns the number of values in all variables.
+
+        Raises:
+            ValueError: If there are no variables yet.
+        """
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
+                "built. You can build it manually via: `layer.build(input_shape)`."
+            )
+        return sum(variable.size for variable in self.weights)
+
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that make an equal layer, with other weights."""
+        return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Layer:
+        """Makes a layer from what `get_config` returned."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    # Helpers
+
+    def _infer(self, input_shape: Sequence[int | None]) -> tuple[Shape, list[tuple[str, Shape]]]:
+        """Returns the row shape of the output, and names and shapes of the weights."""
+        shape = without_batch_axis(input_shape)
+        weights: list[tuple[str, Shape]] = []
+        try:
+            for op, attributes in self.native_ops(shape):
+                shape, parameters = _native.core.infer_op(op, attributes, shape)
+                weights += parameters
+        except ValueError as error:
+            raise ValueError(
+                f"Layer '{self.name}' cannot take an input of shape {tuple(input_shape)}. {error}"
+            ) from error
+        return shape, weights
+
+    def _new_variable(self, name: str, shape: Shape, initializer: InitializerFunction) -> Variable:
+        value = np.asarray(initializer(shape, dtype="float32"))
+        if value.shape != shape:
+            raise ValueError(
+                f"The initializer of `{name}` of layer '{self.name}' returned an array of shape "
+                f"{value.shape}. Expected shape {shape}"
+            )
+        return Variable(value, name, f"{self._scope}{self.name}/{name}", self._trainable)
+
+    def _check_weights(
+        self, parameters: Sequence[tuple[str, Shape]], input_shape: Sequence[int | None]
+    ) -> None:
+        """Refuses an input for which the weights of a built layer would have other shapes."""
+        if not self.built:
+            return
+        shapes = {variable.name: variable.shape for variable in self._weights}
+        for name, shape in parameters:
+            if shapes[name] != shape:
+                raise ValueError(
+                    f"Input of shape {tuple(input_shape)} is incompatible with layer "
+                    f"'{self.name}': its {name} has shape {shapes[name]}, "
+                    f"and such an input needs {shape}"
+                )
+
+
+def row_shape(name: str, shape: Any) -> Shape:
+    """Returns the shape of one row as a tuple of positive integers.
+
+    Raises:
+        ValueError: If it is not a sequence of positive integers.
+    """
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
+        raise ValueError(
+            f"`{name}` must be a tuple of positive integers, without the batch axis. "
+            f"Received: {name}={shape!r}"
+        )
+    if None in shape:
+        raise ValueError(
+            f"Every dimension of `{name}` must be known. Received: {name}={tuple(shape)}"
+        )
+    return tuple(check_integer(name, dimension, 1) for dimension in shape)
+
+
+def without_batch_axis(shape: Any) -> Shape:
+    """Returns a batch shape without its first axis.
+
+    Raises:
+        ValueError: If another dimension is not known.
+    """
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) < 2:
+        raise ValueError(
+            "`input_shape` must be a tuple with the batch axis first, such as (None, 28, 28, 1). "
+            f"Received: input_shape={shape!r}"
+        )
+    rows = [dimension for dimension in shape[1:] if dimension is not None]
+    if len(rows) != len(shape) - 1:
+        raise ValueError(
+            "Every dimension of `input_shape` but the first must be known. "
+            f"Received: input_shape={tuple(shape)}"
+        )
+    return row_shape("input_shape", rows)
+
+
+def _check_name(name: Any) -> None:
+    if name is not None and (not isinstance(name, str) or "/" in name):
+        raise ValueError(
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={name} (of type {type(name)})"
+        )
+
+
+def _check_dtype(class_name: str, dtype: Any) -> None:
+    name = dtype
+    if isinstance(dtype, Mapping):  # as Keras writes a dtype policy
+        name = dtype.get("config", {}).get("name")
+    if name not in (None, "float32"):
+        raise ValueError(
+            f"{class_name} does not support `dtype={dtype!r}`; "
+            "the only supported value is 'float32'"
+        )

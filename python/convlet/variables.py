@@ -1,0 +1,108 @@
+"""Variable: a weight of a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from convlet._native import core
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+class Variable:
+    """A float32 array with a name.
+
+    It holds its own array until a model binds it to its native network; from then on the value
+    lives in the network.
+
+    Args:
+        value: Initial value.
+        name: Name within the layer, e.g. `"kernel"`.
+        path: Name within the model, e.g. `"sequential/conv2d/kernel"`.
+        trainable: Whether training changes it.
+    """
+
+    dtype = "float32"
+
+    def __init__(self, value: npt.ArrayLike, name: str, path: str, trainable: bool = True) -> None:
+        self._view: Array = np.array(value, np.float32, order="C")
+        self._view.flags.writeable = False
+        self.network: core.Network | None = None
+        self._index = 0
+        self.name = name
+        self.path = path
+        self.trainable = trainable
+
+    @property
+    def value(self) -> Array:
+        """The value, as a read-only view: it follows training."""
+        return self._view
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._view.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._view.ndim
+
+    @property
+    def size(self) -> int:
+        return self._view.size
+
+    def numpy(self) -> Array:
+        """Returns a copy of the value."""
+        return self._view.copy()
+
+    def assign(self, value: npt.ArrayLike) -> None:
+        """Sets the value.
+
+        Args:
+            value: Array of numbers of the variable's shape.
+
+        Raises:
+            ValueError: If the shape is another one or the values are not real numbers.
+        """
+        array = np.asarray(value)
+        self.check(array)
+        # A fresh copy: the caller's array is never kept.
+        array = np.array(array, np.float32, order="C")
+        if self.network is None:
+            array.flags.writeable = False
+            self._view = array
+        else:
+            self.network.set_parameter(self._index, array)
+
+    def check(self, array: npt.NDArray[Any]) -> None:
+        """Raises ValueError if an array cannot be the value."""
+        if array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Variable '{self.path}' can only be assigned real numbers. "
+                f"Received an array of dtype {array.dtype}"
+            )
+        if array.shape != self.shape:
+            raise ValueError(
+                f"The shape of the target variable and the shape of the target value in "
+                f"`variable.assign(value)` must match. variable.shape={self.shape}, "
+                f"Received: value.shape={array.shape}. Target variable: {self.path}"
+            )
+
+    def bind(self, network: core.Network, index: int, view: Array) -> None:
+        """Moves the value into parameter `index` of a network, which `view` shows."""
+        network.set_parameter(index, self.numpy())
+        self.network, self._index, self._view = network, index, view
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
+        if copy is False and dtype not in (None, np.float32):
+            raise ValueError(f"A view of variable '{self.path}' has dtype float32, not {dtype}")
+        return self._view if copy is False else np.array(self._view, dtype)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, "
+            f"value={self._view}>"
+        )
