@@ -1,0 +1,27 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from convlet import _native
+
+
+@pytest.fixture(params=_native.available_levels())
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Each compiled module that this machine can run, in turn the one that convlet uses."""
+    module = _native.load(request.param)
+    monkeypatch.setattr(_native, "core", module)
+    threads = module.get_num_threads()
+    yield module
+    module.set_num_threads(threads)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every test."""
+    return np.random.default_rng(0)

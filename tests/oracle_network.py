@@ -1,0 +1,260 @@
+"""Chains of ops as the oracle computes them, with a bound for what float32 may differ.
+
+Every value carries a bound of the error that a float32 computation of it may have, however it
+orders its sums: a sum of k products errs by at most 2 k eps sum|a||b|, and errors of the operands
+pass through as the op lets them. Where a ReLU or a maximum is closer than these bounds a float32
+computation may decide otherwise; `decided` tells that none is.
+
+With `exact=True` nothing may differ: for inputs and parameters that are small whole numbers
+float32 is exact, ties and all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import oracle
+
+EPS = float(np.finfo(np.float32).eps)
+
+# The operations of `core.Network`, without the list of inputs: name and attributes.
+Op = tuple[str, dict[str, Any]]
+
+
+class Bounded(NamedTuple):
+    """A value and the bound of its error, of one shape."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+    def reshape(self, shape: Sequence[int]) -> Bounded:
+        return Bounded(self.value.reshape(shape), self.error.reshape(shape))
+
+
+def given(value: Any) -> Bounded:
+    """A value that float32 holds exactly."""
+    value = np.asarray(value, np.float64)
+    return Bounded(value, np.zeros_like(value))
+
+
+class OracleNetwork:
+    """A chain of ops: output and gradients with their bounds."""
+
+    def __init__(self, ops: Sequence[Op], parameters: Sequence[Any], *, exact: bool = False):
+        self.ops = ops
+        self.exact = exact
+        self.decided = True
+        remaining = [given(p) for p in parameters]
+        self.parameters = []  # per op
+        for op in ops:
+            count = parameter_count(op)
+            self.parameters.append(remaining[:count])
+            remaining = remaining[count:]
+        assert not remaining
+
+    def forward(self, x: Any) -> Bounded:
+        """Output for the rows x (n, ...)."""
+        self.values = [given(x)]
+        for (name, attributes), parameters in zip(self.ops, self.parameters, strict=True):
+            step = getattr(self, f"_{name}")
+            self.values.append(step(attributes, parameters, self.values[-1]))
+        return self.values[-1]
+
+    def backward(self, dy: Bounded, skip: int = 0) -> tuple[Bounded, list[Bounded]]:
+        """Gradients of sum(dy * output) after `forward`; the last `skip` ops are passed over."""
+        gradients: list[Bounded] = []
+        for i in reversed(range(len(self.ops) - skip)):
+            name, attributes = self.ops[i]
+            step = getattr(self, f"_{name}_backward")
+            dy, of_parameters = step(attributes, self.parameters[i], self.values[i], dy)
+            gradients = [*of_parameters, *gradients]
+        return dy, gradients
+
+    # ---- Sums of products -----------------------------------------------------------------------
+
+    def _product(
+        self, f: Callable[[Any, Any], np.ndarray], a: Bounded, b: Bounded, length: float
+    ) -> Bounded:
+        """f(a, b), linear in a and in b, whose results are sums of `length` products."""
+        value = f(a.value, b.value)
+        largest_a, largest_b = (np.abs(v.value) + v.error for v in (a, b))
+        magnitude = f(largest_a, largest_b)
+        if self.exact:
+            assert magnitude.max(initial=0.0) < 2**24, "too large for float32 to be exact"
+            return given(value)
+        error = 2 * length * EPS * magnitude + f(a.error, largest_b) + f(largest_a, b.error)
+        return Bounded(value, error)
+
+    def _add_bias(self, y: Bounded, parameters: list[Bounded], length: float) -> Bounded:
+        if len(parameters) == 1:
+            return y
+        bias = parameters[1].value
+        rounding = 0.0 if self.exact else 2 * EPS
+        value = y.value + bias
+        return Bounded(value, y.error + rounding * (length * np.abs(bias) + np.abs(value)))
+
+    def _sum_rows(self, dy: Bounded) -> Bounded:
+        rows = dy.value.size // dy.value.shape[-1]
+        flat = dy.reshape((rows, -1))
+        return self._product(lambda ones, d: ones @ d, given(np.ones(rows)), flat, rows)
+
+    def _conv2d(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:
+        geometry = attributes["strides"], attributes["padding"]
+        w = parameters[0]
+        length = w.value[..., 0].size
+        y = self._product(lambda x, w: oracle.conv2d(x, w, None, *geometry), x, w, length)
+        return self._add_bias(y, parameters, length)
+
+    def _conv2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        geometry = attributes["strides"], attributes["padding"]
+        w = parameters[0]
+        dx = self._product(
+            lambda dy, w: oracle.conv2d_backward(x.value, w, dy, *geometry)[0],
+            dy,
+            w,
+            w.value[:, :, 0].size,
+        )
+        dw = self._product(
+            lambda x, dy: oracle.conv2d_backward(x, w.value, dy, *geometry)[1],
+            x,
+            dy,
+            dy.value[..., 0].size,
+        )
+        return dx, [dw, self._sum_rows(dy)][: len(parameters)]
+
+    def _dense(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:
+        w = parameters[0]
+        length = w.value.shape[0]
+        return self._add_bias(self._product(oracle.dense, x, w, length), parameters, length)
+
+    def _dense_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        w = parameters[0]
+        dx = self._product(lambda dy, w: dy @ w.T, dy, w, w.value.shape[1])
+        dw = self._product(
+            lambda x, dy: oracle.dense_backward(x, w.value, dy)[1], x, dy, dy.value[..., 0].size
+        )
+        return dx, [dw, self._sum_rows(dy)][: len(parameters)]
+
+    # ---- Pooling and shapes ---------------------------------------------------------------------
+
+    def _max_pooling2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        window = attributes["pool_size"], attributes["strides"], attributes["padding"]
+        self._decide_maxima(x, *window)
+        return Bounded(
+            oracle.max_pooling2d(x.value, *window), oracle.max_pooling2d(x.error, *window)
+        )
+
+    def _decide_maxima(
+        self, x: Bounded, pool_size: oracle.Pair, strides: oracle.Pair, padding: str
+    ) -> None:
+        cells = oracle.windows(x.value, pool_size, strides, padding, -np.inf)
+        errors = oracle.windows(x.error, pool_size, strides, padding, 0.0)
+        cells = cells.reshape(*cells.shape[:4], -1)
+        errors = errors.reshape(cells.shape)
+        best = cells.argmax(axis=-1)[..., None]
+        gap = np.take_along_axis(cells, best, axis=-1) - cells
+        doubt = np.take_along_axis(errors, best, axis=-1) + errors
+        is_other = np.arange(cells.shape[-1]) != best
+        self.decided &= not (is_other & (gap <= doubt) & (doubt > 0.0)).any()
+
+    def _max_pooling2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        window = attributes["pool_size"], attributes["strides"], attributes["padding"]
+        dx = self._product(
+            lambda dy, one: one * oracle.max_pooling2d_backward(x.value, dy, *window),
+            dy,
+            given(1.0),
+            float(np.prod(attributes["pool_size"])),
+        )
+        return dx, []
+
+    def _reshape(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return x.reshape((len(x.value), *attributes["target_shape"]))
+
+    def _reshape_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return dy.reshape(x.value.shape), []
+
+    # ---- Activations ----------------------------------------------------------------------------
+
+    def _activation(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return getattr(self, f"_{attributes['activation']}")(x)
+
+    def _activation_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return getattr(self, f"_{attributes['activation']}_backward")(x, dy), []
+
+    def _linear(self, x: Bounded) -> Bounded:
+        return x
+
+    def _linear_backward(self, x: Bounded, dy: Bounded) -> Bounded:
+        return dy
+
+    def _relu(self, x: Bounded) -> Bounded:
+        self.decided &= bool(((np.abs(x.value) > x.error) | (x.error == 0.0)).all())
+        return Bounded(oracle.relu(x.value), np.where(x.value < -x.error, 0.0, x.error))
+
+    def _relu_backward(self, x: Bounded, dy: Bounded) -> Bounded:
+        return Bounded(
+            oracle.relu_backward(x.value, dy.value), oracle.relu_backward(x.value, dy.error)
+        )
+
+    def _sigmoid(self, x: Bounded) -> Bounded:
+        y = oracle.sigmoid(x.value)
+        return Bounded(y, x.error / 4 + 8 * EPS * y)
+
+    def _sigmoid_backward(self, x: Bounded, dy: Bounded) -> Bounded:
+        y = self._sigmoid(x)  # y (1 - y) has a slope of at most 1
+        value = oracle.sigmoid_backward(x.value, dy.value)
+        return Bounded(value, dy.error / 4 + np.abs(dy.value) * (y.error + 8 * EPS))
+
+    def _tanh(self, x: Bounded) -> Bounded:
+        y = oracle.tanh(x.value)
+        return Bounded(y, x.error + 8 * EPS * np.abs(y))
+
+    def _tanh_backward(self, x: Bounded, dy: Bounded) -> Bounded:
+        y = self._tanh(x)  # 1 - y^2 has a slope of at most 2
+        value = oracle.tanh_backward(x.value, dy.value)
+        return Bounded(value, dy.error + np.abs(dy.value) * (2 * y.error + 8 * EPS))
+
+    def _softmax(self, x: Bounded) -> Bounded:
+        y = oracle.softmax(x.value)
+        return Bounded(y, y * softmax_relative_error(x))
+
+    def _softmax_backward(self, x: Bounded, dy: Bounded) -> Bounded:
+        y = self._softmax(x)
+        size = np.abs(dy.value) + dy.error
+        terms = size + (size * (y.value + y.error)).sum(axis=-1, keepdims=True)
+        from_y = y.error * terms + y.value * (size * y.error).sum(axis=-1, keepdims=True)
+        from_dy = y.value * (dy.error + (dy.error * y.value).sum(axis=-1, keepdims=True))
+        rounding = 2 * (x.value.shape[-1] + 4) * EPS * y.value * terms
+        return Bounded(oracle.softmax_backward(x.value, dy.value), from_y + from_dy + rounding)
+
+
+def softmax_relative_error(x: Bounded) -> np.ndarray:
+    """exp(x - max) moves by the errors of both; its argument, sum and quotient are rounded."""
+    n = x.value.shape[-1]
+    below = x.value.max(axis=-1, keepdims=True) - x.value
+    return 2.2 * x.error.max(axis=-1, keepdims=True) + EPS * (n + 8 + below)
+
+
+def parameter_count(op: Op) -> int:
+    """How many parameters an op has."""
+    name, attributes = op
+    return 1 + attributes["use_bias"] if name in {"conv2d", "dense"} else 0

@@ -1,0 +1,147 @@
+"""Same numbers as Keras: against golden numbers, and against Keras itself where it is installed.
+
+Rounding tips a ReLU or a maximum sooner or later, so trajectories part even between Keras's own
+back ends: by 1e-7 over 10 steps, and by up to 9 % somewhere in 50.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convlet
+from golden import runs
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "golden.json").read_text(encoding="utf-8"))
+IMAGE_SETS = ["synthetic", "mnist"]
+
+# Keras and TensorFlow warn of their own affairs.
+live = [pytest.mark.keras, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    """Keras on TensorFlow."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
+    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
+    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
+
+
+@pytest.fixture(scope="module")
+def image_sets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The images, float32 (n, 28, 28, 1) in [0, 1], and labels of IMAGE_SETS."""
+    count = runs.STEPS * runs.BATCH
+    (images, labels), _ = convlet.datasets.mnist.load_data()
+    mnist = images[:count, ..., None].astype(np.float32) / 255, labels[:count]
+    return {"synthetic": runs.synthetic_images(count), "mnist": mnist}
+
+
+def assert_same_predictions(actual: Any, expected: Any) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
+
+
+def assert_same_losses(actual: list[float], expected: list[float]) -> None:
+    """1e-5 over the first ten steps, 2 % on average over all."""
+    relative = np.abs(np.subtract(actual, expected)) / np.abs(expected)
+    assert relative[:10].max() <= 1e-5
+    assert relative.mean() <= 0.02
+
+
+def assert_same_numbers(actual: Any, expected: Any) -> None:
+    """Equal trees of dictionaries whose numbers agree to 1e-5."""
+    assert type(actual) is type(expected)
+    if isinstance(actual, dict):
+        assert actual.keys() == expected.keys()
+        for key, value in actual.items():
+            assert_same_numbers(value, expected[key])
+    else:
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_inputs_are_those_of_the_golden_numbers() -> None:
+    assert runs.fingerprint() == GOLDEN["fingerprint"]
+
+
+# ---- Golden -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("image_set", IMAGE_SETS)
+def test_initial_predictions(
+    image_sets: dict[str, tuple[np.ndarray, np.ndarray]], image_set: str
+) -> None:
+    images, _ = image_sets[image_set]
+    actual = runs.initial_predictions(convlet, images)
+    assert_same_predictions(actual, GOLDEN[image_set]["predictions"])
+
+
+@pytest.mark.parametrize("image_set", IMAGE_SETS)
+def test_losses_of_consecutive_batches(
+    image_sets: dict[str, tuple[np.ndarray, np.ndarray]], image_set: str
+) -> None:
+    actual = runs.batch_losses(convlet, *image_sets[image_set])
+    assert_same_losses(actual, GOLDEN[image_set]["losses"])
+
+
+def test_fit_and_evaluate() -> None:
+    assert_same_numbers(runs.fit_and_evaluate(convlet), GOLDEN["fit_and_evaluate"])
+
+
+@pytest.mark.parametrize("variant", runs.RMSPROP_VARIANTS)
+def test_rmsprop(variant: str) -> None:
+    assert_same_numbers(runs.rmsprop(convlet, variant), GOLDEN["rmsprop"][variant])
+
+
+@pytest.mark.parametrize("case", runs.LOSS_CASES)
+def test_loss(case: str) -> None:
+    assert_same_numbers(runs.loss(convlet, case), GOLDEN["loss"][case])
+
+
+@pytest.mark.parametrize("case", runs.LAYER_CASES)
+def test_layer(case: str) -> None:
+    assert_same_numbers(runs.layer(convlet, case), GOLDEN["layer"][case])
+
+
+# ---- Live ---------------------------------------------------------------------------------------
+
+
+class TestLive:
+    """The same runs with Keras in this process."""
+
+    pytestmark = live
+
+    @pytest.mark.parametrize("image_set", IMAGE_SETS)
+    def test_initial_predictions(
+        self, keras: Any, image_sets: dict[str, tuple[np.ndarray, np.ndarray]], image_set: str
+    ) -> None:
+        images, _ = image_sets[image_set]
+        assert_same_predictions(*(runs.initial_predictions(k, images) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("image_set", IMAGE_SETS)
+    def test_losses_of_consecutive_batches(
+        self, keras: Any, image_sets: dict[str, tuple[np.ndarray, np.ndarray]], image_set: str
+    ) -> None:
+        assert_same_losses(
+            *(runs.batch_losses(k, *image_sets[image_set]) for k in (convlet, keras))
+        )
+
+    def test_fit_and_evaluate(self, keras: Any) -> None:
+        assert_same_numbers(*(runs.fit_and_evaluate(k) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("variant", runs.RMSPROP_VARIANTS)
+    def test_rmsprop(self, keras: Any, variant: str) -> None:
+        assert_same_numbers(*(runs.rmsprop(k, variant) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("case", runs.LOSS_CASES)
+    def test_loss(self, keras: Any, case: str) -> None:
+        assert_same_numbers(*(runs.loss(k, case) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("case", runs.LAYER_CASES)
+    def test_layer(self, keras: Any, case: str) -> None:
+        assert_same_numbers(*(runs.layer(k, case) for k in (convlet, keras)))

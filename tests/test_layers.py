@@ -1,0 +1,353 @@
+"""Layers: arguments, shapes, weights, configuration. Their numbers are tested elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convlet import Input, Sequential, activations, initializers, layers, utils
+from convlet.layers import Activation, Conv2D, Dense, Flatten, InputLayer, MaxPooling2D, ReLU
+
+# One of each: the layer, an input shape it takes, its output shape and the shapes of its weights.
+CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
+    "conv2d": (
+        lambda **k: Conv2D(5, (3, 2), activation="relu", **k),
+        (8, 7, 3),
+        (6, 6, 5),
+        [(3, 2, 3, 5), (5,)],
+    ),
+    "conv2d strided same": (
+        lambda **k: Conv2D(4, 3, strides=(2, 3), padding="same", use_bias=False, **k),
+        (7, 7, 1),
+        (4, 3, 4),
+        [(3, 3, 1, 4)],
+    ),
+    "max_pooling2d": (MaxPooling2D, (7, 6, 2), (3, 3, 2), []),
+    "max_pooling2d same": (
+        lambda **k: MaxPooling2D(3, strides=2, padding="same", **k),
+        (7, 6, 2),
+        (4, 3, 2),
+        [],
+    ),
+    "flatten": (Flatten, (4, 3, 2), (24,), []),
+    "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
+    "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
+    "activation": (lambda **k: Activation("sigmoid", **k), (4, 3), (4, 3), []),
+    "re_lu": (ReLU, (4,), (4,), []),
+    "softmax": (layers.Softmax, (4,), (4,), []),
+}
+each_case = pytest.mark.parametrize("case", CASES)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    utils.clear_session()
+    utils.set_random_seed(0)
+
+
+@each_case
+def test_shapes(case: str) -> None:
+    make, input_shape, output_shape, weight_shapes = CASES[case]
+    layer = make()
+    assert layer.compute_output_shape((None, *input_shape)) == (None, *output_shape)
+    assert not layer.built
+    assert layer.weights == []
+    layer.build((None, *input_shape))
+    assert layer.built
+    assert [weight.shape for weight in layer.weights] == weight_shapes
+    assert layer.count_params() == sum(int(np.prod(shape)) for shape in weight_shapes)
+    assert layer.compute_output_shape((9, *input_shape)) == (9, *output_shape)
+
+
+@each_case
+def test_call_on_an_array(case: str, rng: np.random.Generator) -> None:
+    make, input_shape, output_shape, _ = CASES[case]
+    layer = make()
+    x = rng.random((3, *input_shape), np.float32)
+    y = layer(x)
+    assert y.dtype == np.float32
+    assert y.shape == (3, *output_shape)
+    model = Sequential([Input(input_shape), layer])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), y)
+    np.testing.assert_array_equal(layer(x.astype(np.float64)), y)
+
+
+@each_case
+def test_configuration_makes_an_equal_layer(case: str) -> None:
+    make, input_shape, output_shape, _ = CASES[case]
+    config = layers.serialize(make(name="mine", trainable=False))
+    assert config["module"] == "keras.layers"
+    copy = layers.deserialize(config)
+    assert layers.serialize(copy) == config
+    assert (copy.name, copy.trainable) == ("mine", False)
+    assert copy.compute_output_shape((None, *input_shape)) == (None, *output_shape)
+
+
+def test_values_of_an_activation_layer() -> None:
+    x = np.array([[-1.0, 0.0, 2.0]], np.float32)
+    np.testing.assert_allclose(layers.Softmax()(x), activations.softmax(x), rtol=1e-6)
+    np.testing.assert_array_equal(ReLU()(x), [[0, 0, 2]])
+
+
+def test_automatic_names_are_kerass() -> None:
+    made = [
+        Conv2D(1, 1),
+        MaxPooling2D(),
+        Flatten(),
+        Dense(1),
+        ReLU(),
+        layers.Softmax(),
+        Conv2D(1, 1),
+    ]
+    assert [layer.name for layer in made] == [
+        "conv2d",
+        "max_pooling2d",
+        "flatten",
+        "dense",
+        "re_lu",
+        "softmax",
+        "conv2d_1",
+    ]
+    assert (Activation("relu").name, InputLayer((1,)).name) == ("activation", "input_layer")
+    assert [Sequential().name for _ in range(3)] == ["sequential", "sequential_1", "sequential_2"]
+    assert Dense(1, name="dense").name == "dense"
+    assert Dense(1).name == "dense_1"
+    utils.clear_session()
+    assert Dense(1).name == "dense"
+
+
+def test_defaults_are_kerass() -> None:
+    assert Conv2D(32, 3).get_config() == {
+        "name": "conv2d",
+        "trainable": True,
+        "dtype": "float32",
+        "filters": 32,
+        "kernel_size": (3, 3),
+        "strides": (1, 1),
+        "padding": "valid",
+        "data_format": "channels_last",
+        "dilation_rate": (1, 1),
+        "groups": 1,
+        "activation": "linear",
+        "use_bias": True,
+        "kernel_initializer": initializers.serialize(initializers.GlorotUniform()),
+        "bias_initializer": initializers.serialize(initializers.Zeros()),
+        "kernel_regularizer": None,
+        "bias_regularizer": None,
+        "activity_regularizer": None,
+        "kernel_constraint": None,
+        "bias_constraint": None,
+    }
+    pooling = MaxPooling2D((3, 2)).get_config()
+    assert (pooling["pool_size"], pooling["strides"], pooling["padding"]) == (
+        (3, 2),
+        (3, 2),
+        "valid",
+    )
+
+
+def test_configuration_written_by_keras_is_read() -> None:
+    """As Keras 3.15 writes it."""
+    dtype = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
+    initializer = {
+        "module": "keras.initializers",
+        "class_name": "GlorotUniform",
+        "config": {"seed": None, "input_axes": None, "output_axes": None},
+        "registered_name": None,
+    }
+    config = {
+        "module": "keras.layers",
+        "class_name": "Dense",
+        "registered_name": None,
+        "build_config": {"input_shape": [None, 64]},
+        "config": {
+            "name": "d",
+            "trainable": True,
+            "dtype": dtype,
+            "units": 10,
+            "activation": "softmax",
+            "use_bias": True,
+            "kernel_initializer": initializer,
+            "kernel_regularizer": None,
+            "bias_regularizer": None,
+            "kernel_constraint": None,
+            "bias_constraint": None,
+            "quantization_config": None,
+        },
+    }
+    layer = layers.deserialize(config)
+    assert isinstance(layer, Dense)
+    assert (layer.name, layer.units, layer.activation) == ("d", 10, activations.softmax)
+
+
+def test_initializers_of_a_layer_are_used() -> None:
+    layer = Dense(3, kernel_initializer="ones", bias_initializer=initializers.Constant(2))
+    layer.build((None, 2))
+    kernel, bias = layer.get_weights()
+    assert (kernel == 1).all()
+    assert (bias == 2).all()
+
+
+def test_initializer_that_returns_another_shape_is_refused() -> None:
+    layer = Dense(3, kernel_initializer=lambda shape, dtype=None: np.zeros(3))
+    with pytest.raises(ValueError, match=r"`kernel` of layer 'dense' returned .* \(3,\)"):
+        layer.build((None, 2))
+    assert not layer.built
+
+
+def test_trainable_reaches_the_variables() -> None:
+    layer = Dense(3)
+    layer.build((None, 2))
+    assert (len(layer.trainable_weights), len(layer.non_trainable_weights)) == (2, 0)
+    layer.trainable = False
+    assert (len(layer.trainable_weights), len(layer.non_trainable_weights)) == (0, 2)
+    assert Dense(3, trainable=False).trainable is False
+
+
+def test_building_twice_keeps_the_weights() -> None:
+    layer = Dense(3)
+    layer.build((None, 2))
+    kernel = layer.get_weights()[0]
+    layer.build((None, 2))
+    np.testing.assert_array_equal(kernel, layer.get_weights()[0])
+    with pytest.raises(ValueError, match="incompatible with layer 'dense': its kernel has shape"):
+        layer.build((None, 4))
+    with pytest.raises(ValueError, match="incompatible with layer 'dense'"):
+        layer(np.zeros((1, 4), np.float32))
+
+
+BAD_ARGUMENTS = {
+    "unknown": (
+        lambda: Conv2D(4, 3, pading="same"),
+        "Unrecognized keyword arguments passed to Conv2D: {'pading': 'same'}",
+    ),
+    "several unknown": (
+        lambda: Dense(3, foo=1, bar=2),
+        "Unrecognized keyword arguments passed to Dense: {'foo': 1, 'bar': 2}",
+    ),
+    "unknown of Flatten": (lambda: Flatten(foo=1), "passed to Flatten: {'foo': 1}"),
+    "activation": (
+        lambda: Conv2D(4, 3, activation="rleu"),
+        "Could not interpret activation function identifier: rleu. Did you mean 'relu'?",
+    ),
+    "initializer": (
+        lambda: Conv2D(4, 3, kernel_initializer="glorot"),
+        "Could not interpret initializer identifier: glorot",
+    ),
+    "filters 0": (lambda: Conv2D(0, 3), "`filters`"),
+    "filters text": (lambda: Conv2D("a", 3), "`filters`"),
+    "filters float": (lambda: Conv2D(4.0, 3), "`filters`"),
+    "filters True": (lambda: Conv2D(True, 3), "`filters`"),
+    "kernel 0": (
+        lambda: Conv2D(4, 0),
+        (
+            "`kernel_size` argument must be a tuple of 2 integers. Received kernel_size=0, including "
+            "values {0} that do not satisfy `value > 0`"
+        ),
+    ),
+    "kernel of rank 3": (
+        lambda: Conv2D(4, (3, 3, 3)),
+        "`kernel_size` argument must be a tuple of 2 integers. Received kernel_size=(3, 3, 3)",
+    ),
+    "kernel text": (lambda: Conv2D(4, "aa"), "`kernel_size`"),
+    "kernel float": (lambda: Conv2D(4, 3.0), "`kernel_size`"),
+    "kernel empty": (lambda: Conv2D(4, ()), "`kernel_size`"),
+    "strides": (lambda: Conv2D(4, 3, strides=(1, -1)), "`strides`"),
+    "padding": (
+        lambda: Conv2D(4, 3, padding="sam"),
+        "Received: padding='sam'. Did you mean 'same'",
+    ),
+    "padding number": (lambda: Conv2D(4, 3, padding=1), "`padding`"),
+    "dilation": (lambda: Conv2D(4, 3, dilation_rate=2), "`dilation_rate=(2, 2)`"),
+    "groups": (lambda: Conv2D(4, 3, groups=2), "`groups=2`"),
+    "data format": (
+        lambda: Conv2D(4, 3, data_format="channels_first"),
+        (
+            "Conv2D does not support `data_format='channels_first'`; the only supported value is "
+            "'channels_last'"
+        ),
+    ),
+    "regularizer": (lambda: Conv2D(4, 3, kernel_regularizer="l2"), "`kernel_regularizer='l2'`"),
+    "constraint": (lambda: Dense(4, bias_constraint="non_neg"), "`bias_constraint='non_neg'`"),
+    "activity": (lambda: Dense(4, activity_regularizer="l1"), "`activity_regularizer='l1'`"),
+    "lora": (lambda: Dense(4, lora_rank=2), "`lora_rank=2`"),
+    "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),
+    "units": (lambda: Dense(-1), "`units`"),
+    "pool_size": (lambda: MaxPooling2D(0), "`pool_size`"),
+    "pool padding": (lambda: MaxPooling2D(2, padding="full"), "`padding`"),
+    "name": (lambda: Dense(3, name="a/b"), "cannot contain character `/`. Received: name=a/b"),
+    "name number": (lambda: Dense(3, name=3), "Argument `name` must be a string"),
+    "dtype": (lambda: Dense(3, dtype="float16"), "Dense does not support `dtype='float16'`"),
+    "trainable": (lambda: Dense(3, trainable="a"), "Expected `trainable` to be a boolean"),
+    "input_shape": (lambda: Dense(3, input_shape=(0,)), "`input_shape`"),
+    "input_dim": (lambda: Dense(3, input_dim=-2), "`input_dim`"),
+    "relu max": (lambda: ReLU(max_value=6), "`max_value=6`"),
+    "relu slope": (lambda: ReLU(negative_slope=0.1), "`negative_slope=0.1`"),
+    "softmax axis": (lambda: layers.Softmax(axis=1), "`axis=1`"),
+    "no shape": (Input, "You must pass a `shape` argument."),
+    "scalar shape": (lambda: Input(3), "`shape` must be a tuple of positive integers"),
+    "open shape": (lambda: Input((None, 3)), "Every dimension of `shape` must be known"),
+    "negative shape": (lambda: Input((-1,)), "`shape`"),
+    "two shapes": (lambda: Input((3,), batch_shape=(None, 3)), "both `shape` and `batch_shape`"),
+    "batch size": (lambda: Input((3,), batch_size=4), "`batch_size=4`"),
+    "sparse": (lambda: Input((3,), sparse=True), "`sparse=True`"),
+    "tensor": (lambda: Input((3,), tensor=np.zeros(3)), "`tensor="),
+    "unknown class": (
+        lambda: layers.deserialize({"class_name": "Lambda", "config": {}}),
+        "Could not interpret layer identifier: Lambda",
+    ),
+    "no class": (lambda: layers.deserialize({"config": {}}), "'class_name'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_argument_is_refused_by_name(case: str) -> None:
+    make, message = BAD_ARGUMENTS[case]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+BAD_INPUTS = {
+    "output size zero": (Conv2D(1, 3), (None, 2, 2, 1), "zero or negative"),
+    "pooled to nothing": (MaxPooling2D(3), (None, 2, 2, 1), "zero or negative"),
+    "rank of conv2d": (
+        Conv2D(1, 3),
+        (None, 4, 4),
+        r"Layer 'conv2d\w*' cannot take .* images of shape",
+    ),
+    "rank of pooling": (MaxPooling2D(2), (None, 4), r"Layer 'max_pooling2d\w*' cannot take"),
+    "open dimension": (Dense(3), (None, None), "Every dimension of `input_shape` but the first"),
+    "no rows": (Dense(3), (None,), "batch axis first"),
+    "not a shape": (Dense(3), 7, "batch axis first"),
+    "dimension zero": (Dense(3), (None, 0), "`input_shape`"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUTS)
+def test_input_shape_that_does_not_fit_is_refused(case: str) -> None:
+    layer, shape, message = BAD_INPUTS[case]
+    for method in (layer.compute_output_shape, layer.build):
+        with pytest.raises(ValueError, match=message):
+            method(shape)
+    assert not layer.built
+
+
+def test_symbolic_tensors_are_not_data() -> None:
+    with pytest.raises(ValueError, match="`inputs` must be an array of real numbers"):
+        Dense(3)(Input((4,)))
+
+
+def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
+    layer = Conv2D(4, 3, dilation_rate=1, groups=1, data_format="channels_last")
+    assert layer.get_config()["dilation_rate"] == (1, 1)
+    assert Conv2D(4, [3, 3], dilation_rate=[1, 1]).kernel_size == (3, 3)
+    assert Conv2D(4, np.int64(3), padding="SAME").padding == "same"
+
+
+def test_other_names_of_the_classes() -> None:
+    assert layers.MaxPool2D is MaxPooling2D
+    assert layers.Convolution2D is Conv2D

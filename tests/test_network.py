@@ -1,0 +1,562 @@
+"""`core.Network`, fused ops and all, against chains of the oracle, on every instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import oracle
+from oracle_network import EPS, Bounded, Op, OracleNetwork, given, softmax_relative_error
+from tolerance import assert_within
+
+BATCHES_AND_THREADS = [(1, 1), (1, 3), (2, 7), (3, 2), (7, 3), (13, 7)]
+
+
+# ---- Chains -------------------------------------------------------------------------------------
+
+
+def conv(filters: int, kernel: oracle.Pair, **changes: Any) -> Op:
+    defaults = {"strides": (1, 1), "padding": "valid", "use_bias": True}
+    return "conv2d", {"filters": filters, "kernel_size": kernel, **defaults, **changes}
+
+
+def pool(size: oracle.Pair = (2, 2), strides: oracle.Pair | None = None, **changes: Any) -> Op:
+    return "max_pooling2d", {
+        "pool_size": size,
+        "strides": strides or size,
+        "padding": "valid",
+        **changes,
+    }
+
+
+def dense(units: int, **changes: Any) -> Op:
+    return "dense", {"units": units, "use_bias": True, **changes}
+
+
+def act(name: str) -> Op:
+    return "activation", {"activation": name}
+
+
+def flat(*shape: int) -> Op:
+    return "reshape", {"target_shape": (int(np.prod(shape)),)}
+
+
+# Every way in which neighbours may be fused, and sizes of which pooling drops a row or a column.
+CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
+    "conv": ((6, 7, 3), [conv(5, (3, 3))]),
+    "conv_relu": ((6, 7, 3), [conv(17, (3, 3)), act("relu")]),
+    "conv_relu_no_bias": ((6, 7, 3), [conv(5, (2, 3), use_bias=False), act("relu")]),
+    "conv_pool": ((8, 8, 2), [conv(9, (3, 3)), pool()]),
+    "conv_relu_pool": ((8, 8, 2), [conv(16, (3, 3)), act("relu"), pool()]),
+    "conv_pool_relu": ((8, 8, 2), [conv(8, (3, 3)), pool(), act("relu")]),
+    "conv_relu_pool_no_bias": (
+        (8, 8, 2),
+        [conv(7, (3, 3), use_bias=False), act("relu"), pool()],
+    ),
+    "conv_relu_pool_drops_row": ((9, 8, 3), [conv(4, (3, 3)), act("relu"), pool()]),
+    "conv_relu_pool_drops_column": ((8, 9, 3), [conv(5, (3, 3)), act("relu"), pool()]),
+    "conv_relu_pool_drops_both": ((9, 9, 1), [conv(33, (3, 3)), act("relu"), pool()]),
+    "conv_same_relu_pool": ((7, 7, 3), [conv(6, (5, 4), padding="same"), act("relu"), pool()]),
+    "conv_strides_relu_pool": ((12, 9, 2), [conv(6, (3, 2), strides=(2, 1)), act("relu"), pool()]),
+    "conv_relu_pool_same": (
+        (8, 9, 2),
+        [conv(6, (3, 3)), act("relu"), pool(padding="same")],
+    ),
+    "conv_relu_pool_3x3": ((9, 10, 2), [conv(6, (2, 2)), act("relu"), pool((3, 3), (2, 2))]),
+    "conv_relu_pool_2x2_overlapping": (
+        (7, 7, 2),
+        [conv(6, (2, 2)), act("relu"), pool((2, 2), (1, 1))],
+    ),
+    "conv_relu_pool_1x2": ((5, 8, 2), [conv(6, (2, 3)), act("relu"), pool((1, 2))]),
+    # Rows of kw * ic floats that no kernel holds in registers at once.
+    "conv_relu_pool_37_channels": ((7, 8, 37), [conv(18, (2, 5)), act("relu"), pool()]),
+    "conv_relu_pool_150_channels": ((6, 7, 150), [conv(5, (3, 3)), act("relu"), pool()]),
+    "conv_same_relu_pool_100_channels": (
+        (4, 4, 100),
+        [conv(7, (3, 3), padding="same"), act("relu"), pool()],
+    ),
+    "conv_relu_150_channels": ((4, 5, 150), [conv(35, (3, 3)), act("relu")]),
+    "conv_1x1_relu_pool": ((5, 4, 7), [conv(9, (1, 1)), act("relu"), pool()]),
+    "pool_first": ((7, 6, 5), [pool(), conv(4, (2, 2)), act("relu")]),
+    "pool_pool": ((9, 9, 3), [pool((2, 2), (1, 1)), pool((3, 2))]),
+    "relu_first": ((6, 5, 4), [act("relu"), conv(3, (3, 3))]),
+    "relu_relu": ((6,), [dense(5), act("relu"), act("relu")]),
+    "two_blocks": (
+        (13, 14, 1),
+        [conv(8, (3, 3)), act("relu"), pool(), conv(17, (3, 3)), act("relu"), pool()],
+    ),
+    "notebook_small": (
+        (14, 14, 1),
+        [
+            conv(4, (3, 3)),
+            act("relu"),
+            pool(),
+            conv(6, (3, 3)),
+            act("relu"),
+            pool(),
+            conv(5, (2, 2)),
+            act("relu"),
+            flat(1, 1, 5),
+            dense(7),
+            act("relu"),
+            dense(3),
+        ],
+    ),
+    "dense": ((11,), [dense(7)]),
+    "dense_no_bias": ((11,), [dense(7, use_bias=False)]),
+    "dense_relu": ((11,), [dense(18), act("relu")]),
+    "dense_relu_dense": ((11,), [dense(18), act("relu"), dense(3)]),
+    "dense_on_a_map": ((3, 4, 5), [dense(6), act("relu"), flat(3, 4, 6), dense(2)]),
+    "reshape_only": ((3, 4, 2), [flat(3, 4, 2)]),
+    "dense_sigmoid": ((9,), [dense(6), act("sigmoid")]),
+    "dense_tanh_dense": ((9,), [dense(6), act("tanh"), dense(4), act("linear")]),
+    "dense_softmax": ((9,), [dense(6), act("relu"), dense(10), act("softmax")]),
+    "conv_tanh_pool": ((6, 6, 2), [conv(5, (3, 3)), act("tanh"), pool()]),
+    "softmax_of_a_map": ((3, 4, 5), [act("softmax")]),
+}
+SMOOTH = {"sigmoid", "tanh", "softmax"}
+EXACT = [
+    name
+    for name, (_, ops) in CHAINS.items()
+    if SMOOTH.isdisjoint(attributes.get("activation") for _, attributes in ops)
+]
+
+
+def make_network(core: ModuleType, chain: str) -> Any:
+    shape, ops = CHAINS[chain]
+    return core.Network(shape, [(name, a, [i]) for i, (name, a) in enumerate(ops)])
+
+
+def set_parameters(network: Any, values: Sequence[np.ndarray]) -> None:
+    for i, value in enumerate(values):
+        network.set_parameter(i, value)
+
+
+def predict(network: Any, x: np.ndarray) -> np.ndarray:
+    out = np.full((len(x), *network.output_shape), np.nan, np.float32)
+    network.predict(x, out, 0, len(x))
+    return out
+
+
+def parameter_shapes(network: Any) -> list[tuple[int, ...]]:
+    return [view.shape for _, _, view in network.parameters()]
+
+
+def random_values(
+    rng: np.random.Generator, network: Any, rows: int, input_shape: tuple[int, ...]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Input rows and parameters."""
+    x = rng.normal(size=(rows, *input_shape)).astype(np.float32)
+    parameters = [
+        (rng.normal(size=shape) / np.sqrt(max(1.0, np.prod(shape[:-1])))).astype(np.float32)
+        for shape in parameter_shapes(network)
+    ]
+    return x, parameters
+
+
+# ---- Values and gradients -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rows", "threads"), BATCHES_AND_THREADS)
+@pytest.mark.parametrize("chain", EXACT)
+def test_small_whole_numbers_are_exact(
+    core: ModuleType, rng: np.random.Generator, *, chain: str, rows: int, threads: int
+) -> None:
+    """Down to the last bit and with ties everywhere: the first maximum wins each."""
+    core.set_num_threads(threads)
+    network = make_network(core, chain)
+    x = rng.integers(-2, 3, (rows, *CHAINS[chain][0])).astype(np.float32)
+    parameters = [
+        rng.integers(-1, 2, shape).astype(np.float32) for shape in parameter_shapes(network)
+    ]
+    set_parameters(network, parameters)
+    reference = OracleNetwork(CHAINS[chain][1], parameters, exact=True)
+    expected = reference.forward(x)
+    dy = rng.integers(-2, 3, expected.value.shape).astype(np.float32)
+    expected_dx, expected_gradients = reference.backward(given(dy))
+    assert_within(predict(network, x), expected.value, 0.0)
+    for _ in range(2):  # nothing is left over from the first time
+        dx, gradients = network.vector_jacobian_product(x, dy)
+        assert_within(dx, expected_dx.value, 0.0)
+        for gradient, bounded in zip(gradients, expected_gradients, strict=True):
+            assert_within(gradient, bounded.value, 0.0)
+
+
+def decided_values(
+    rng: np.random.Generator, network: Any, chain: str, rows: int
+) -> tuple[np.ndarray, list[np.ndarray], OracleNetwork, Bounded]:
+    """Random values for which rounding cannot tip a ReLU or a maximum, and the oracle's output."""
+    for _ in range(100):
+        x, parameters = random_values(rng, network, rows, CHAINS[chain][0])
+        reference = OracleNetwork(CHAINS[chain][1], parameters)
+        expected = reference.forward(x)
+        if reference.decided:
+            return x, parameters, reference, expected
+    raise AssertionError("no random values without a close decision")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("chain", CHAINS)
+def test_values_and_gradients(
+    core: ModuleType, rng: np.random.Generator, chain: str, rows: int
+) -> None:
+    core.set_num_threads(2)
+    network = make_network(core, chain)
+    x, parameters, reference, expected = decided_values(rng, network, chain, rows)
+    set_parameters(network, parameters)
+    assert_within(predict(network, x), expected.value, expected.error)
+    dy = rng.normal(size=expected.value.shape).astype(np.float32)
+    dx, gradients = network.vector_jacobian_product(x, dy)
+    expected_dx, expected_gradients = reference.backward(given(dy))
+    assert_within(dx, expected_dx.value, expected_dx.error)
+    for gradient, bounded in zip(gradients, expected_gradients, strict=True):
+        assert_within(gradient, bounded.value, bounded.error)
+
+
+@pytest.mark.parametrize("chain", ["conv_relu_pool_drops_both", "notebook_small", "dense_softmax"])
+def test_nan_reaches_the_outputs_that_see_it(
+    core: ModuleType, rng: np.random.Generator, chain: str
+) -> None:
+    network = make_network(core, chain)
+    x, parameters = random_values(rng, network, 3, CHAINS[chain][0])
+    set_parameters(network, parameters)
+    x[1].flat[0] = np.nan
+    y = predict(network, x)
+    expected = OracleNetwork(CHAINS[chain][1], parameters).forward(x).value
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+
+
+def test_the_dropped_row_and_column_are_still_read_right(core: ModuleType) -> None:
+    """A NaN that only the dropped outputs see must not show."""
+    network = make_network(core, "conv_relu_pool_drops_both")
+    for i, shape in enumerate(parameter_shapes(network)):
+        network.set_parameter(i, np.ones(shape, np.float32))
+    x = np.ones((1, 9, 9, 1), np.float32)
+    x[0, 8, 8] = np.nan
+    assert np.isfinite(predict(network, x)).all()
+
+
+def test_bytes_are_their_values(core: ModuleType, rng: np.random.Generator) -> None:
+    network = make_network(core, "two_blocks")
+    pixels = rng.integers(0, 256, (3, 13, 14, 1), dtype=np.uint8)
+    _, parameters = random_values(rng, network, 1, (13, 14, 1))
+    set_parameters(network, parameters)
+    as_float = pixels.astype(np.float32)
+    np.testing.assert_array_equal(predict(network, pixels), predict(network, as_float))
+
+
+def test_predict_writes_only_its_rows(core: ModuleType, rng: np.random.Generator) -> None:
+    network = make_network(core, "dense_relu")
+    x, parameters = random_values(rng, network, 9, (11,))
+    set_parameters(network, parameters)
+    whole = predict(network, x)
+    out = np.full_like(whole, 7.0)
+    network.predict(x, out, 3, 5)
+    np.testing.assert_array_equal(out[3:5], whole[3:5])
+    assert (np.delete(out, [3, 4], axis=0) == 7.0).all()
+
+
+# ---- One step of training -----------------------------------------------------------------------
+
+TRAINED: dict[str, tuple[tuple[int, ...], list[Op]]] = {
+    "dense": ((9,), [dense(6), act("relu"), dense(10), act("softmax")]),
+    "logits": ((9,), [dense(6), act("tanh"), dense(3)]),
+    "convnet": (
+        (14, 14, 1),
+        [
+            *CHAINS["notebook_small"][1],
+            act("softmax"),
+        ],
+    ),
+}
+LEARNING_RATE, RHO, EPSILON = 0.01, 0.9, 1e-7
+
+
+def make_trainer(core: ModuleType, model: str, loss: str, **optimizer: Any) -> Any:
+    shape, ops = TRAINED[model]
+    network = core.Network(shape, [(name, a, [i]) for i, (name, a) in enumerate(ops)])
+    options = {"rho": RHO, "momentum": 0.0, "epsilon": EPSILON, "centered": False, **optimizer}
+    network.configure_training(
+        loss, {"from_logits": model == "logits"}, "rmsprop", options, [accuracy_of(loss)]
+    )
+    network.learning_rate = LEARNING_RATE
+    return network
+
+
+def accuracy_of(loss: str) -> str:
+    return loss.replace("crossentropy", "accuracy")
+
+
+def classes_of(model: str) -> int:
+    return next(a["units"] for name, a in reversed(TRAINED[model][1]) if name == "dense")
+
+
+def targets(rng: np.random.Generator, loss: str, rows: int, classes: int) -> np.ndarray:
+    labels = rng.integers(0, classes, rows).astype(np.int32)
+    return labels if loss.startswith("sparse") else np.eye(classes, dtype=np.float32)[labels]
+
+
+def as_one_hot(y: np.ndarray, classes: int) -> np.ndarray:
+    return oracle.one_hot(y, classes) if y.ndim == 1 else y.astype(np.float64)
+
+
+def oracle_step(
+    model: str,
+    parameters: Sequence[np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, list[Bounded], bool]:
+    """Loss per row, logits, gradients of the mean loss, and whether all decisions are clear."""
+    ops = TRAINED[model][1]
+    skip = 0 if model == "logits" else 1  # the softmax, which is fused with the loss
+    reference = OracleNetwork(ops, parameters)
+    reference.forward(x)
+    logits = reference.values[len(ops) - skip]
+    t = as_one_hot(y, logits.value.shape[-1])
+    scale = (np.ones(len(x)) if sample_weight is None else sample_weight)[:, None] / len(x)
+    p = oracle.softmax(logits.value)
+    error = np.abs(scale) * (p * softmax_relative_error(logits) + 8 * EPS * (p + t))
+    gradients = reference.backward(Bounded(scale * (p - t), error), skip)[1]
+    rows = oracle.categorical_crossentropy(t, logits.value, from_logits=True)
+    return rows, logits.value, gradients, reference.decided
+
+
+def assert_updated(network: Any, before: Sequence[np.ndarray], gradients: list[Bounded]) -> None:
+    """One RMSprop step from slots of zero; its slope in g is at most that at g = 0."""
+    slope = LEARNING_RATE / np.sqrt(EPSILON)
+    for (_, _, view), w, g in zip(network.parameters(), before, gradients, strict=True):
+        expected, _ = oracle.rmsprop(
+            w, g.value, np.zeros_like(w), learning_rate=LEARNING_RATE, rho=RHO, epsilon=EPSILON
+        )
+        step = np.abs(expected - w)
+        assert_within(view, expected, slope * g.error + 8 * EPS * (step + np.abs(w)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+@pytest.mark.parametrize("model", TRAINED)
+def test_one_step(
+    core: ModuleType,
+    rng: np.random.Generator,
+    *,
+    model: str,
+    loss: str,
+    threads: int,
+    weighted: bool,
+) -> None:
+    """Weights, loss and accuracy after one batch of five rows."""
+    core.set_num_threads(threads)
+    network = make_trainer(core, model, loss)
+    classes = classes_of(model)
+    y = targets(rng, loss, 5, classes)
+    weight = rng.uniform(0.0, 2.0, 5).astype(np.float32) if weighted else None
+    decided = False
+    while not decided:
+        x, parameters = random_values(rng, network, 5, TRAINED[model][0])
+        rows, logits, gradients, decided = oracle_step(model, parameters, x, y, weight)
+    set_parameters(network, parameters)
+    network.reset_metrics()
+    network.train(x, y, None, 0, 5, 5, weight)
+    assert_updated(network, parameters, gradients)
+    weights = 1.0 if weight is None else weight
+    hits = logits.argmax(axis=-1) == as_one_hot(y, classes).argmax(axis=-1)
+    assert network.metrics() == pytest.approx([(weights * rows).mean(), hits.mean()], rel=1e-5)
+    assert network.iterations == 1
+
+
+def test_order_gathers_rows(core: ModuleType, rng: np.random.Generator) -> None:
+    """Rows through `order` train to the same bits as rows moved into that order before."""
+    x = rng.normal(size=(20, 9)).astype(np.float32)
+    y = targets(rng, "categorical_crossentropy", 20, 10)
+    order = rng.permutation(20).astype(np.int64)
+    weight = rng.uniform(size=20).astype(np.float32)
+    _, parameters = random_values(
+        rng, make_trainer(core, "dense", "categorical_crossentropy"), 1, (9,)
+    )
+    trained = []
+    for data in [(x, y, order, weight), (x[order], y[order], None, weight[order])]:
+        network = make_trainer(core, "dense", "categorical_crossentropy")
+        set_parameters(network, parameters)
+        network.train(*data[:3], 3, 18, 4, data[3])
+        trained.append([view.copy() for _, _, view in network.parameters()])
+        assert network.iterations == 4
+    for a, b in zip(*trained, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_same_seed_and_threads_give_the_same_bits(
+    core: ModuleType, rng: np.random.Generator, threads: int
+) -> None:
+    core.set_num_threads(threads)
+    x = rng.normal(size=(50, 14, 14, 1)).astype(np.float32)
+    y = targets(rng, "categorical_crossentropy", 50, 3)
+    _, parameters = random_values(
+        rng, make_trainer(core, "convnet", "categorical_crossentropy"), 1, (14, 14, 1)
+    )
+    trained = []
+    for _ in range(2):
+        network = make_trainer(core, "convnet", "categorical_crossentropy")
+        set_parameters(network, parameters)
+        network.train(x, y, None, 0, 50, 8, None)
+        trained.append(np.concatenate([view.ravel() for _, _, view in network.parameters()]))
+    np.testing.assert_array_equal(trained[0], trained[1])
+
+
+def test_pieces_train_like_the_whole(core: ModuleType, rng: np.random.Generator) -> None:
+    x = rng.normal(size=(22, 9)).astype(np.float32)
+    y = targets(rng, "sparse_categorical_crossentropy", 22, 10)
+    trained = []
+    for pieces in ([(0, 22)], [(0, 4), (4, 12), (12, 22)]):
+        network = make_trainer(core, "dense", "sparse_categorical_crossentropy")
+        set_parameters(network, random_values(np.random.default_rng(5), network, 1, (9,))[1])
+        network.reset_metrics()
+        for begin, end in pieces:
+            network.train(x, y, None, begin, end, 4, None)
+        trained.append([view.copy() for _, _, view in network.parameters()])
+        metrics = network.metrics()
+    for a, b in zip(*trained, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(metrics) == 2
+
+
+def test_evaluate_changes_no_weight(core: ModuleType, rng: np.random.Generator) -> None:
+    network = make_trainer(core, "dense", "categorical_crossentropy")
+    x, parameters = random_values(rng, network, 11, (9,))
+    y = targets(rng, "categorical_crossentropy", 11, 10)
+    set_parameters(network, parameters)
+    network.reset_metrics()
+    network.evaluate(x, y, 0, 11, None)
+    rows, logits, _, _ = oracle_step("dense", parameters, x, y, None)
+    hits = logits.argmax(axis=-1) == y.argmax(axis=-1)
+    assert network.metrics() == pytest.approx([rows.mean(), hits.mean()], rel=1e-5)
+    for (_, _, view), value in zip(network.parameters(), parameters, strict=True):
+        np.testing.assert_array_equal(view, value)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("centered", [False, True])
+def test_optimizer_slots_are_grouped(core: ModuleType, momentum: float, centered: bool) -> None:
+    network = make_trainer(
+        core, "dense", "categorical_crossentropy", momentum=momentum, centered=centered
+    )
+    slots = network.optimizer_slots()
+    kinds = ["velocity", *["momentum"] * (momentum > 0), *["average_gradient"] * centered]
+    assert [(slot, i) for slot, i, _ in slots] == [(kind, i) for kind in kinds for i in range(4)]
+    assert not any(view.any() for _, _, view in slots)
+    network.set_optimizer_slot(1, np.full(6, 3.0, np.float32))
+    assert network.optimizer_slots()[1][2].tolist() == [3.0] * 6
+
+
+# ---- Bad calls ----------------------------------------------------------------------------------
+
+
+def bad_calls() -> dict[str, Any]:
+    """Calls on a network of 9 inputs and 10 classes that must raise; x, y and out are valid."""
+    long = np.int64
+    return {
+        "x_rank": lambda n, x, y, out: n.predict(x[0], out, 0, 1),
+        "x_shape": lambda n, x, y, out: n.predict(x[:, :8].copy(), out, 0, 1),
+        "x_dtype": lambda n, x, y, out: n.predict(x.astype(np.float64), out, 0, 1),
+        "x_layout": lambda n, x, y, out: n.predict(np.asfortranarray(x), out, 0, 1),
+        "x_none": lambda n, x, y, out: n.predict(None, out, 0, 1),
+        "out_shape": lambda n, x, y, out: n.predict(x, out[:, :9].copy(), 0, 1),
+        "out_short": lambda n, x, y, out: n.predict(x, out[:3], 0, 4),
+        "out_dtype": lambda n, x, y, out: n.predict(x, out.astype(np.float64), 0, 1),
+        "begin_negative": lambda n, x, y, out: n.predict(x, out, -1, 1),
+        "end_too_large": lambda n, x, y, out: n.predict(x, out, 0, 7),
+        "begin_after_end": lambda n, x, y, out: n.predict(x, out, 4, 3),
+        "y_shape": lambda n, x, y, out: n.train(x, y[:, :9].copy(), None, 0, 6, 2, None),
+        "y_short": lambda n, x, y, out: n.train(x, y[:5], None, 0, 6, 2, None),
+        "y_dtype": lambda n, x, y, out: n.train(x, y.astype(np.int32), None, 0, 6, 2, None),
+        "y_labels": lambda n, x, y, out: n.train(x, np.zeros(6, np.int32), None, 0, 6, 2, None),
+        "batch_zero": lambda n, x, y, out: n.train(x, y, None, 0, 6, 0, None),
+        "batch_negative": lambda n, x, y, out: n.train(x, y, None, 0, 6, -1, None),
+        "order_short": lambda n, x, y, out: n.train(x, y, np.arange(5, dtype=long), 0, 6, 2, None),
+        "order_range": lambda n, x, y, out: n.train(x, y, np.full(6, 6, long), 0, 6, 2, None),
+        "order_negative": lambda n, x, y, out: n.train(x, y, np.full(6, -1, long), 0, 6, 2, None),
+        "order_dtype": lambda n, x, y, out: n.train(x, y, np.zeros(6), 0, 6, 2, None),
+        "weight_short": lambda n, x, y, out: n.train(x, y, None, 0, 6, 2, np.ones(5, np.float32)),
+        "weight_rank": lambda n, x, y, out: n.train(
+            x, y, None, 0, 6, 2, np.ones((6, 1), np.float32)
+        ),
+        "parameter_index": lambda n, x, y, out: n.set_parameter(4, np.zeros(6, np.float32)),
+        "parameter_negative": lambda n, x, y, out: n.set_parameter(-1, np.zeros(6, np.float32)),
+        "parameter_shape": lambda n, x, y, out: n.set_parameter(1, np.zeros(7, np.float32)),
+        "slot_index": lambda n, x, y, out: n.set_optimizer_slot(4, np.zeros(6, np.float32)),
+        "slot_shape": lambda n, x, y, out: n.set_optimizer_slot(1, np.zeros(7, np.float32)),
+        "dy_shape": lambda n, x, y, out: n.vector_jacobian_product(x, out[:, :9].copy()),
+        "dy_short": lambda n, x, y, out: n.vector_jacobian_product(x, out[:5].copy()),
+    }
+
+
+@pytest.mark.parametrize("call", bad_calls())
+def test_bad_call_is_refused_and_changes_nothing(
+    core: ModuleType, rng: np.random.Generator, call: str
+) -> None:
+    network = make_trainer(core, "dense", "categorical_crossentropy")
+    x, parameters = random_values(rng, network, 6, (9,))
+    set_parameters(network, parameters)
+    y = targets(rng, "categorical_crossentropy", 6, 10)
+    out = np.zeros((6, 10), np.float32)
+    with pytest.raises((ValueError, TypeError, IndexError)):
+        bad_calls()[call](network, x, y, out)
+    assert not out.any()
+    assert network.iterations == 0
+    for (_, _, view), value in zip(network.parameters(), parameters, strict=True):
+        np.testing.assert_array_equal(view, value)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 10], [0, -1, 1]])
+def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> None:
+    network = make_trainer(core, "dense", "sparse_categorical_crossentropy")
+    x = np.zeros((3, 9), np.float32)
+    with pytest.raises(ValueError, match="from 0 to 9"):
+        network.train(x, np.array(labels, np.int32), None, 0, 3, 3, None)
+    assert network.iterations == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "op"),
+    [
+        ((4, 4, 1), conv(2, (5, 5))),
+        ((4, 4, 1), conv(0, (3, 3))),
+        ((4, 4, 1), conv(-1, (3, 3))),
+        ((4, 4, 1), conv(2, (0, 3))),
+        ((4, 4, 1), conv(2, (3, 3), strides=(0, 1))),
+        ((4, 4, 1), conv(2, (3, 3), padding="full")),
+        ((4, 4), conv(2, (3, 3))),
+        ((4, 4, 1), conv(2**40, (3, 3))),
+        ((4, 4, 1), pool((5, 5))),
+        ((4, 4, 1), pool((0, 2), (1, 1))),
+        ((4, 4, 1), pool((2, 2), (0, 1))),
+        ((4, 4), pool()),
+        ((0, 4, 1), conv(2, (1, 1))),
+        ((-1,), dense(2)),
+        ((4,), dense(0)),
+        ((4,), dense(2**40)),
+        ((4,), act("rleu")),
+        ((4,), flat(5)),
+        ((4,), ("dnese", {"units": 3, "use_bias": True})),
+        ((4,), ("dense", {"units": 3})),
+        ((4,), ("dense", {"units": "three", "use_bias": True})),
+    ],
+    ids=str,
+)
+def test_impossible_op_is_refused(core: ModuleType, shape: tuple[int, ...], op: Op) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        core.infer_op(*op, shape)
+    with pytest.raises((ValueError, TypeError)):
+        core.Network(shape, [(*op, [0])])
+
+
+@pytest.mark.parametrize("inputs", [[], [1], [-1], [5], [0, 0]])
+def test_impossible_graph_is_refused(core: ModuleType, inputs: list[int]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        core.Network((4,), [(*dense(2), inputs)])

@@ -1,0 +1,163 @@
+"""The oracle's gradients against central differences of its own forward functions, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import oracle
+
+STEP = 1e-5
+
+GEOMETRIES = [
+    pytest.param(kernel, strides, padding, id=f"{kernel}-{strides}-{padding}")
+    for kernel in [(1, 1), (2, 2), (3, 2), (1, 4), (5, 3)]
+    for strides in [(1, 1), (2, 2), (3, 1), (2, 3)]
+    for padding in ["valid", "same"]
+]
+
+
+def numerical_gradient(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, dy: Any) -> np.ndarray:
+    """d sum(dy * f(x)) / dx by central differences."""
+    gradient = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = STEP
+        gradient[index] = (dy * (f(x + step) - f(x - step))).sum() / (2 * STEP)
+    return gradient
+
+
+def assert_gradient(
+    f: Callable[[np.ndarray], np.ndarray], x: np.ndarray, dy: Any, gradient: np.ndarray
+) -> None:
+    """Central differences err by STEP^2 times the third derivative, and by rounding over STEP."""
+    assert gradient.shape == x.shape
+    magnitude = 1.0 + float(np.abs(dy).sum() * np.abs(f(x)).max())
+    tolerance = 10.0 * (STEP**2 + np.finfo(float).eps / STEP) * magnitude
+    np.testing.assert_allclose(numerical_gradient(f, x, dy), gradient, rtol=0, atol=tolerance)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def distinct(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Random values 0.01 apart and off zero: no step of the difference crosses a kink."""
+    size = int(np.prod(shape))
+    return (0.01 * (rng.permutation(size) - size // 2) + 0.005).reshape(shape)
+
+
+@pytest.mark.parametrize(("kernel", "strides", "padding"), GEOMETRIES)
+def test_conv2d(
+    rng: np.random.Generator, kernel: oracle.Pair, strides: oracle.Pair, padding: str
+) -> None:
+    x = rng.normal(size=(2, 6, 5, 2))
+    w = rng.normal(size=(*kernel, 2, 3))
+    b = rng.normal(size=3)
+    y = oracle.conv2d(x, w, b, strides, padding)
+    dy = rng.normal(size=y.shape)
+    dx, dw, db = oracle.conv2d_backward(x, w, dy, strides, padding)
+    assert_gradient(lambda v: oracle.conv2d(v, w, b, strides, padding), x, dy, dx)
+    assert_gradient(lambda v: oracle.conv2d(x, v, b, strides, padding), w, dy, dw)
+    assert_gradient(lambda v: oracle.conv2d(x, w, v, strides, padding), b, dy, db)
+
+
+@pytest.mark.parametrize(("kernel", "strides", "padding"), GEOMETRIES)
+def test_max_pooling2d(
+    rng: np.random.Generator, kernel: oracle.Pair, strides: oracle.Pair, padding: str
+) -> None:
+    x = distinct(rng, (2, 6, 5, 2))
+    y = oracle.max_pooling2d(x, kernel, strides, padding)
+    dy = rng.normal(size=y.shape)
+    dx = oracle.max_pooling2d_backward(x, dy, kernel, strides, padding)
+    assert_gradient(lambda v: oracle.max_pooling2d(v, kernel, strides, padding), x, dy, dx)
+
+
+def test_dense(rng: np.random.Generator) -> None:
+    x, w, b = rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 5)), rng.normal(size=5)
+    dy = rng.normal(size=(2, 3, 5))
+    dx, dw, db = oracle.dense_backward(x, w, dy)
+    assert_gradient(lambda v: oracle.dense(v, w, b), x, dy, dx)
+    assert_gradient(lambda v: oracle.dense(x, v, b), w, dy, dw)
+    assert_gradient(lambda v: oracle.dense(x, w, v), b, dy, db)
+
+
+@pytest.mark.parametrize("name", ["linear", "relu", "sigmoid", "tanh", "softmax"])
+def test_activation(rng: np.random.Generator, name: str) -> None:
+    forward, backward = getattr(oracle, name), getattr(oracle, f"{name}_backward")
+    x = 10.0 * distinct(rng, (4, 5))
+    dy = rng.normal(size=x.shape)
+    assert_gradient(forward, x, dy, backward(x, dy))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+@pytest.mark.parametrize("kind", ["one_hot", "weights", "labels"])
+def test_crossentropy(rng: np.random.Generator, kind: str, from_logits: bool) -> None:
+    labels = np.array([2, 0, 3, 1])
+    y_true: Any = {
+        "one_hot": oracle.one_hot(labels, 4),
+        "weights": rng.uniform(size=(4, 4)),
+        "labels": labels,
+    }[kind]
+    name = "sparse_categorical_crossentropy" if kind == "labels" else "categorical_crossentropy"
+    forward, backward = getattr(oracle, name), getattr(oracle, f"{name}_backward")
+    y_pred = rng.normal(size=(4, 4)) if from_logits else rng.uniform(0.4, 0.9, size=(4, 4))
+    gradient = backward(y_true, y_pred, from_logits)
+    assert_gradient(lambda p: forward(y_true, p, from_logits), y_pred, 1.0, gradient)
+
+
+def test_crossentropy_gradient_where_probabilities_are_clipped() -> None:
+    p = np.array([[0.0, 0.4, 0.6], [1.0, 0.0, 0.0]])
+    t = oracle.one_hot([0, 0], 3)
+    assert oracle.categorical_crossentropy(t, p) == pytest.approx([-np.log(1e-7), 1e-7], rel=1e-6)
+    assert not oracle.categorical_crossentropy_backward(t, p).any()
+    assert not oracle.sparse_categorical_crossentropy_backward([0, 0], p)[1].any()
+
+
+def test_padding_is_tensorflows() -> None:
+    assert oracle.pad_amounts(5, 3, 2, "same") == (1, 1)
+    assert oracle.pad_amounts(6, 3, 2, "same") == (0, 1)
+    assert oracle.pad_amounts(5, 2, 1, "same") == (0, 1)
+    assert oracle.pad_amounts(7, 2, 3, "same") == (0, 1)
+    assert oracle.pad_amounts(6, 1, 3, "same") == (0, 0)
+
+
+def test_first_maximum_in_row_major_order_wins() -> None:
+    x = np.array([[1.0, 7.0], [7.0, 7.0]]).reshape(1, 2, 2, 1)
+    dx = oracle.max_pooling2d_backward(x, np.ones((1, 1, 1, 1)))
+    assert dx.reshape(2, 2).tolist() == [[0.0, 1.0], [0.0, 0.0]]
+
+
+def test_maximum_lies_inside_the_image_even_when_all_is_minus_infinity() -> None:
+    x = np.full((1, 3, 3, 1), -np.inf)
+    dx = oracle.max_pooling2d_backward(x, np.ones((1, 3, 3, 1)), (2, 2), (1, 1), "same")
+    assert dx.sum() == 9.0
+
+
+def test_nan_is_a_maximum() -> None:
+    x = np.array([[1.0, np.nan], [np.nan, 7.0]]).reshape(1, 2, 2, 1)
+    assert np.isnan(oracle.max_pooling2d(x)).all()
+    dx = oracle.max_pooling2d_backward(x, np.ones((1, 1, 1, 1)))
+    assert dx.reshape(2, 2).tolist() == [[0.0, 1.0], [0.0, 0.0]]
+
+
+def test_rmsprop_minimizes_with_every_variant() -> None:
+    """w^2 / 2 from 1: each variant moves towards 0, and the slots come back in Keras's order."""
+    for momentum in (0.0, 0.5):
+        for centered in (False, True):
+            w, *slots = np.ones(3), *np.zeros((3, 3))
+            for _ in range(50):
+                w, velocity, *rest = oracle.rmsprop(
+                    w, w, *slots, learning_rate=0.01, momentum=momentum, centered=centered
+                )
+                slots[0] = velocity
+                if momentum:
+                    slots[1] = rest[0]
+                if centered:
+                    slots[2] = rest[-1]
+            assert len(rest) == bool(momentum) + centered
+            assert (w < 0.8).all()
