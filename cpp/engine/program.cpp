@@ -1,5 +1,6 @@
 #include "engine/program.hpp"
 
+#include <cstdlib>
 #include <utility>
 
 namespace convlet {
@@ -20,6 +21,12 @@ bool is_pool_of_four(const OpSpec& pool, const Shape& image) {
   return image[0] >= 2 && image[1] >= 2 && (even || pool.attributes.text("padding") == "valid");
 }
 
+// CONVLET_WINOGRAD=0 in the environment: no Winograd convolutions in networks made from now on.
+bool winograd_is_off() {
+  const char* value = std::getenv("CONVLET_WINOGRAD");
+  return value != nullptr && std::string(value) == "0";
+}
+
 // The op at `next` joined with as many of those behind it as one step can do; moves `next` past
 // them.
 std::unique_ptr<Op> take_step(std::vector<OpSpec>& ops, std::size_t& next, const Shape& input) {
@@ -32,6 +39,7 @@ std::unique_ptr<Op> take_step(std::vector<OpSpec>& ops, std::size_t& next, const
   std::unique_ptr<Op> op = make_op(spec.name, spec.attributes, input);
   if (spec.name == "conv2d" && next < ops.size() &&
       is_pool_of_four(ops[next], op->output_shape())) {
+    if (winograd_is_off()) spec.attributes.set("winograd", false);
     op = make_op("conv2d_max_pooling2d", spec.attributes, input);
     ++next;
   }

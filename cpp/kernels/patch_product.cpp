@@ -2,92 +2,41 @@
 
 #include <algorithm>
 
+#include "kernels/epilogue.hpp"
+#include "kernels/micro_kernel.hpp"
 #include "kernels/tile.hpp"
 #include "simd/vec.hpp"
 
 namespace convlet {
 namespace {
 
-using simd::IntVec;
 using simd::kLanes;
 using simd::Vec;
 
-template <int MR, int NR>
-using Sums = Vec[MR][NR];
-
-// sums[m][:] += sum_k x[m][k] * w[k][:]: per k NR loads of weights, MR broadcasts, MR * NR
-// multiply-adds.
-template <int MR, int NR>
-[[gnu::always_inline]] inline void accumulate(Sums<MR, NR>& sums, const float* const (&x)[MR],
-                                              const Patches& patches, const float* w) {
-  for (const std::int32_t run : patches.run) {
-    for (std::int64_t k = run; k < run + patches.run_length; ++k) {
-      Vec weights[NR];
-#pragma GCC unroll 4
-      for (int n = 0; n < NR; ++n) weights[n] = simd::load(w + n * kLanes);
-#pragma GCC unroll 16
-      for (int m = 0; m < MR; ++m) {
-        const Vec value = simd::broadcast(x[m][k]);
-#pragma GCC unroll 4
-        for (int n = 0; n < NR; ++n) sums[m][n] = simd::fma(value, weights[n], sums[m][n]);
-      }
-      w += NR * kLanes;
-    }
-  }
-}
-
-// The part of a row of results that a panel holds.
-struct Columns {
-  std::int64_t first;
-  int count;  // valid ones; the rest of the panel is padding
-};
-
-inline void store_columns(float* y, Vec v, int count) {
-  if (count >= kLanes) {
-    simd::store(y, v);
-  } else if (count > 0) {
-    simd::store_partial(y, v, count);
-  }
-}
-
-inline Vec bias_of(const float* bias, std::int64_t column) {
-  return bias != nullptr ? simd::load(bias + column) : simd::zero();
-}
-
-// What becomes of a tile of sums: y = sums + bias, or relu of it.
-struct Store {
-  static constexpr int kPixels = 1;  // pixels per output row
-  const float* bias;
-  bool relu;
-  float* y;
+// How a tile of sums becomes output rows: one row a pixel.
+struct EachPixel {
+  static constexpr int kPixels = 1;
+  StoreSum store;
 
   template <int MR, int NR>
   [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums, const std::int64_t (&out)[MR],
                                          int rows, Columns columns) const {
 #pragma GCC unroll 4
     for (int n = 0; n < NR; ++n) {
-      const Vec b = bias_of(bias, columns.first + n * kLanes);
+      const std::int64_t column = columns.first + n * kLanes;
+      const Vec b = bias_of(store.bias, column);
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) {
-        if (m >= rows) break;
-        Vec v = sums[m][n] + b;
-        if (relu) v = simd::max(simd::zero(), v);
-        store_columns(y + out[m] + columns.first + n * kLanes, v, columns.count - n * kLanes);
+        if (m < rows) store(sums[m][n], b, out[m] + column, columns.in_vector(n));
       }
     }
   }
 };
 
-// A greater value, or NaN unless NaN is already there.
-inline IntVec keeps(Vec best, Vec v) { return (best >= v) | (best != best); }
-
-// y = relu(max of four sums + bias) and which of the four it was.
-struct StoreMax4 {
+// One row a 2x2 window.
+struct EachWindow {
   static constexpr int kPixels = 4;
-  const float* bias;
-  bool relu;
-  float* y;
-  std::uint8_t* argmax;
+  StoreMax4 store;
 
   template <int MR, int NR>
   [[gnu::always_inline]] void operator()(const Sums<MR, NR>& sums,
@@ -95,34 +44,15 @@ struct StoreMax4 {
                                          Columns columns) const {
 #pragma GCC unroll 4
     for (int n = 0; n < NR; ++n) {
-      const Vec b = bias_of(bias, columns.first + n * kLanes);
-      const int count = std::min(columns.count - n * kLanes, kLanes);
-      if (count <= 0) break;
+      const std::int64_t column = columns.first + n * kLanes;
+      const Vec b = bias_of(store.bias, column);
 #pragma GCC unroll 4
       for (int q = 0; q < MR / 4; ++q) {
         if (q >= rows) break;
-        Vec best = sums[4 * q][n];
-        IntVec where{};
-#pragma GCC unroll 4
-        for (int j = 1; j < 4; ++j) {
-          const IntVec keep = keeps(best, sums[4 * q + j][n]);
-          best = keep ? best : sums[4 * q + j][n];
-          where = keep ? where : simd::broadcast(static_cast<std::int32_t>(j));
-        }
-        best += b;
-        if (relu) best = simd::max(simd::zero(), best);
-        const std::int64_t at = out[q] + columns.first + n * kLanes;
-        store_columns(y + at, best, count);
-        if (argmax != nullptr) store_argmax(at, where, count);
+        const Vec four[4] = {sums[4 * q][n], sums[4 * q + 1][n], sums[4 * q + 2][n],
+                             sums[4 * q + 3][n]};
+        store(four, b, out[q] + column, columns.in_vector(n));
       }
-    }
-  }
-
-  void store_argmax(std::int64_t at, IntVec where, int count) const {
-    if (count == kLanes) {
-      simd::store_bytes(argmax + at, where);
-    } else {
-      simd::store_bytes_partial(argmax + at, where, count);
     }
   }
 };
@@ -174,7 +104,9 @@ template <int MR, int NR, class Epilogue>
     }
   }
   Sums<MR, NR> sums{};
-  accumulate<MR, NR>(sums, x, g.patches, panel);
+  for (const std::int32_t run : g.patches.run) {
+    panel = accumulate<MR, NR>(sums, x, run, run + g.patches.run_length, panel);
+  }
   epilogue.template operator()<MR, NR>(sums, out, rows, columns);
 }
 
@@ -219,13 +151,13 @@ void product(const PatchProduct& g, std::int64_t images, const float* x, const f
 
 void patch_product(const PatchProduct& g, std::int64_t images, const float* x,
                    const float* packed_w, const float* bias, bool relu, float* y) {
-  product(g, images, x, packed_w, Store{bias, relu, y});
+  product(g, images, x, packed_w, EachPixel{{bias, relu, y}});
 }
 
 void patch_product_max4(const PatchProduct& g, std::int64_t images, const float* x,
                         const float* packed_w, const float* bias, bool relu, float* y,
                         std::uint8_t* argmax) {
-  product(g, images, x, packed_w, StoreMax4{bias, relu, y, argmax});
+  product(g, images, x, packed_w, EachWindow{{bias, relu, y, argmax}});
 }
 
 }  // namespace convlet

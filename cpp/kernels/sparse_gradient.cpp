@@ -135,42 +135,62 @@ std::int64_t sparse_row(const Patches& patches) {
   return padded_run(patches) * static_cast<std::int64_t>(patches.run.size());
 }
 
-void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel,
+void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::int32_t base,
                      const NonZeroLists& lists) {
-  std::fill_n(lists.count, g.n, 0);
-  for (std::int64_t q = 0; q < g.windows; ++q) {
-    const std::int32_t* window = pixel.data() + 4 * q;
-    for (std::int64_t c = 0; c < g.n; ++c) {
-      const std::int64_t i = q * g.n + c;
+  const auto pixels = dz.pixels_per_source();
+  for (std::int64_t q = 0; q < dz.sources; ++q, pixel += pixels) {
+    for (std::int64_t c = 0; c < dz.n; ++c) {
+      const std::int64_t i = q * dz.n + c;
       const std::int64_t slot = c * lists.capacity + lists.count[c];
-      lists.value[slot] = g.dy[i];
-      lists.at[slot] = window[g.argmax[i]];
-      lists.count[c] += static_cast<std::int32_t>(g.dy[i] != 0.0F);
+      lists.value[slot] = dz.dy[i];
+      lists.at[slot] = base + pixel[dz.argmax != nullptr ? dz.argmax[i] : 0];
+      lists.count[c] += static_cast<std::int32_t>(dz.dy[i] != 0.0F);
     }
   }
 }
 
-void list_by_pixel(const Max4Gradient& g, std::int32_t stride, const NonZeroLists& lists) {
+namespace {
+
+// The lists of one source's pixels.
+template <int Pixels>
+void list_source(const SparseGradient& dz, std::int64_t q, std::int32_t stride, IntVec lane,
+                 const NonZeroLists& lists) {
+  std::int32_t count[Pixels] = {};
+  for (std::int64_t c = 0; c < dz.n; c += kLanes) {
+    const std::int64_t i = q * dz.n + c;
+    const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, dz.n - c));
+    const Vec dy = simd::load_partial(dz.dy + i, valid);
+    const IntVec alive = dy != simd::zero();
+    const IntVec at = lane + static_cast<std::int32_t>(c) * stride;
+    const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};
+    for (int j = 0; j < Pixels; ++j) {
+      const std::int64_t slot = (Pixels * q + j) * lists.capacity + count[j];
+      const IntVec here = alive & (where == j);
+      simd::compress(lists.value + slot, dy, here);
+      count[j] += simd::compress(lists.at + slot, at, here);
+    }
+  }
+  std::copy_n(count, Pixels, lists.count + Pixels * q);
+}
+
+}  // namespace
+
+void list_by_pixel(const SparseGradient& dz, std::int32_t stride, const NonZeroLists& lists) {
   IntVec lane;
   for (int i = 0; i < kLanes; ++i) lane[i] = i * stride;
-  for (std::int64_t q = 0; q < g.windows; ++q) {
-    std::int32_t count[4] = {};
-    for (std::int64_t c = 0; c < g.n; c += kLanes) {
-      const std::int64_t i = q * g.n + c;
-      const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, g.n - c));
-      const Vec dy = simd::load_partial(g.dy + i, valid);
-      const IntVec alive = dy != simd::zero();
-      const IntVec where = simd::load_bytes(g.argmax + i);
-      const IntVec at = lane + static_cast<std::int32_t>(c) * stride;
-      for (int j = 0; j < 4; ++j) {
-        const std::int64_t slot = (4 * q + j) * lists.capacity + count[j];
-        const IntVec here = alive & (where == j);
-        simd::compress(lists.value + slot, dy, here);
-        count[j] += simd::compress(lists.at + slot, at, here);
-      }
+  for (std::int64_t q = 0; q < dz.sources; ++q) {
+    if (dz.argmax != nullptr) {
+      list_source<4>(dz, q, stride, lane, lists);
+    } else {
+      list_source<1>(dz, q, stride, lane, lists);
     }
-    std::copy_n(count, 4, lists.count + 4 * q);
   }
+}
+
+std::int64_t count_non_zeros(std::int64_t size, const float* dy) {
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < size; ++i) count += static_cast<std::int64_t>(dy[i] != 0.0F);
+  return count;
 }
 
 void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel,

@@ -22,21 +22,31 @@ struct NonZeroLists {
   std::int64_t capacity;
 };
 
-// dz of one image behind 2x2 max pooling: dy [windows][n] belongs to pixel 4*q + argmax[q][n]. dy
-// and argmax are readable one vector past their end.
-struct Max4Gradient {
-  std::int64_t windows;
+// dz of (part of) one image, from dy [sources][n]: each source is a pixel (argmax == nullptr), or a
+// 2x2 max pooling window of which only pixel 4*q + argmax[q][n] has a gradient. dy and argmax are
+// readable one vector past their end.
+struct SparseGradient {
+  std::int64_t sources;
   std::int64_t n;
   const float* dy;
   const std::uint8_t* argmax;
+
+  std::int64_t pixels_per_source() const { return argmax != nullptr ? 4 : 1; }
+  SparseGradient part(std::int64_t first, std::int64_t count) const {
+    return {count, n, dy + first * n, argmax != nullptr ? argmax + first * n : nullptr};
+  }
 };
 
-// One list per channel, `at` = start of the pixel's patch in x.
-void list_by_channel(const Max4Gradient& g, std::span<const std::int32_t> pixel,
+// One list per channel, `at` = base + pixel[p], the start of the pixel's patch in x; appended to
+// what the lists hold.
+void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::int32_t base,
                      const NonZeroLists& lists);
 
 // One list per pixel, `at` = channel * stride.
-void list_by_pixel(const Max4Gradient& g, std::int32_t stride, const NonZeroLists& lists);
+void list_by_pixel(const SparseGradient& dz, std::int32_t stride, const NonZeroLists& lists);
+
+// Non-zeros among `size` floats; NaN is one.
+std::int64_t count_non_zeros(std::int64_t size, const float* dy);
 
 // dw[n][k] += value * x[at + run[r] + i] over channel n's list: channel-major, run by run padded to
 // whole vectors (sparse_row floats a channel). x is readable one vector past its end.

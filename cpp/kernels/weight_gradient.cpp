@@ -28,60 +28,24 @@ template <int MR, int NR>
   }
 }
 
-// One gradient value per pixel and channel.
-struct DenseSource {
-  const float* dz;
-  std::int64_t n;
-
-  template <int MR, int NR>
-  [[gnu::always_inline]] void accumulate(Sums<MR, NR>& sums, const WeightGradient& g,
-                                         std::int64_t image, const float* x,
-                                         const std::int64_t (&at)[MR], std::int64_t n0) const {
-    const float* row = dz + image * g.patches.pixels() * n + n0;
-    for (const std::int32_t pixel : g.patches.pixel) {
-      Vec value[NR];
+// The sums of one image. dz: its rows from column n0 on.
+template <int MR, int NR>
+[[gnu::always_inline]] inline void accumulate(Sums<MR, NR>& sums, const WeightGradient& g,
+                                              const float* x, const std::int64_t (&at)[MR],
+                                              const float* dz) {
+  for (const std::int32_t pixel : g.patches.pixel) {
+    Vec value[NR];
 #pragma GCC unroll 4
-      for (int v = 0; v < NR; ++v) value[v] = simd::load(row + v * kLanes);
-      outer_product<MR, NR>(sums, x + pixel, at, value);
-      row += n;
-    }
+    for (int v = 0; v < NR; ++v) value[v] = simd::load(dz + v * kLanes);
+    outer_product<MR, NR>(sums, x + pixel, at, value);
+    dz += g.n;
   }
-};
-
-// One gradient value per window and channel, and which of the window's four pixels it belongs to.
-struct Max4Source {
-  const float* dy;
-  const std::uint8_t* argmax;
-  std::int64_t n;
-
-  template <int MR, int NR>
-  [[gnu::always_inline]] void accumulate(Sums<MR, NR>& sums, const WeightGradient& g,
-                                         std::int64_t image, const float* x,
-                                         const std::int64_t (&at)[MR], std::int64_t n0) const {
-    const std::int64_t windows = g.patches.pixels() / 4;
-    const std::int64_t start = image * windows * n + n0;
-    for (std::int64_t q = 0; q < windows; ++q) {
-      const float* row = dy + start + q * n;
-      const std::uint8_t* where = argmax + start + q * n;
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        Vec value[NR];
-#pragma GCC unroll 4
-        for (int v = 0; v < NR; ++v) {
-          value[v] = simd::load_bytes(where + v * kLanes) == j ? simd::load(row + v * kLanes)
-                                                               : simd::zero();
-        }
-        outer_product<MR, NR>(sums, x + g.patches.pixel[static_cast<std::size_t>(4 * q + j)], at,
-                              value);
-      }
-    }
-  }
-};
+}
 
 // dw[k0 .. k0 + MR)[n0 ..] += the product over `images` images.
-template <int MR, int NR, class Source>
+template <int MR, int NR>
 void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, const float* x,
-          const Source& source, std::int64_t k0, std::int64_t n0, float* dw) {
+          const float* dz, std::int64_t k0, std::int64_t n0, float* dw) {
   std::int64_t at[MR];
   for (int m = 0; m < MR; ++m) {
     const auto run = static_cast<std::size_t>((k0 + m) / g.patches.run_length);
@@ -89,7 +53,8 @@ void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, cons
   }
   Sums<MR, NR> sums{};
   for (std::int64_t image = first; image < first + images; ++image) {
-    source.template accumulate<MR, NR>(sums, g, image, x + image * g.x_image, at, n0);
+    const float* rows = dz + image * g.patches.pixels() * g.n + n0;
+    accumulate<MR, NR>(sums, g, x + image * g.x_image, at, rows);
   }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
@@ -122,9 +87,10 @@ std::int64_t images_per_pass(const Patches& patches) {
   return std::max<std::int64_t>(1, kPixels / patches.pixels());
 }
 
-template <class Source>
-void product(const WeightGradient& g, std::int64_t images, const float* x, const Source& source,
-             float* dw) {
+}  // namespace
+
+void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
+                     float* dw) {
   const std::int64_t depth = g.patches.depth();
   const std::int64_t step = images_per_pass(g.patches);
   for (std::int64_t first = 0; first < images; first += step) {
@@ -133,30 +99,37 @@ void product(const WeightGradient& g, std::int64_t images, const float* x, const
       const int rows = static_cast<int>(std::min<std::int64_t>(kTileRows, depth - k0));
       for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
         if (panel_width(g.n, n0) == kPanel) {
-          tile_of<kTileVectors>(rows, g, first, count, x, source, k0, n0, dw);
+          tile_of<kTileVectors>(rows, g, first, count, x, dz, k0, n0, dw);
         } else {
-          tile_of<1>(rows, g, first, count, x, source, k0, n0, dw);
+          tile_of<1>(rows, g, first, count, x, dz, k0, n0, dw);
         }
       }
     }
   }
 }
 
-}  // namespace
-
-void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
-                     float* dw) {
-  product(g, images, x, DenseSource{dz, g.n}, dw);
-}
-
-void weight_gradient_max4(const WeightGradient& g, std::int64_t images, const float* x,
-                          const float* dy, const std::uint8_t* argmax, float* dw) {
-  product(g, images, x, Max4Source{dy, argmax, g.n}, dw);
+void spread_max4(std::int64_t windows, std::int64_t n, const float* dy, const std::uint8_t* argmax,
+                 float* dz) {
+  for (std::int64_t q = 0; q < windows; ++q, dy += n, argmax += n, dz += 4 * n) {
+    for (std::int64_t c = 0; c < n; c += kLanes) {
+      const Vec gradient = simd::load(dy + c);
+      const simd::IntVec winner = simd::load_bytes(argmax + c);
+      for (int j = 3; j >= 0; --j) {
+        simd::store(dz + j * n + c, winner == j ? gradient : simd::zero());
+      }
+    }
+  }
 }
 
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t i = 0; i < n; ++i) db[i] += dz[row * n + i];
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vec sum = simd::load(db + i);
+    for (std::int64_t row = 0; row < rows; ++row) sum += simd::load(dz + row * n + i);
+    simd::store(db + i, sum);
+  }
+  for (; i < n; ++i) {
+    for (std::int64_t row = 0; row < rows; ++row) db[i] += dz[row * n + i];
   }
 }
 

@@ -20,11 +20,11 @@ struct WeightGradient {
 void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
                      float* dw);
 
-// The same where 2x2 max pooling sent the gradient to one pixel of each window (pixels ordered
-// window by window): dz[4*q + j][n] = argmax[q][n] == j ? dy[q][n] : 0, which is never written out.
-// dy and argmax: [images][pixels / 4][n], readable one vector past their end.
-void weight_gradient_max4(const WeightGradient& g, std::int64_t images, const float* x,
-                          const float* dy, const std::uint8_t* argmax, float* dw);
+// dz behind 2x2 max pooling (pixels window by window): dz[4*q + j][n] = argmax[q][n] == j ?
+// dy[q][n] : 0. dy and argmax: [windows][n], readable one vector past their end; dz likewise
+// writable.
+void spread_max4(std::int64_t windows, std::int64_t n, const float* dy, const std::uint8_t* argmax,
+                 float* dz);
 
 // db[n] += sum over rows of dz[row][n].
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db);

@@ -25,7 +25,8 @@ Convolution::Convolution(const Attributes& attributes, const Shape& input)
     : window(make_window2d(attributes, "kernel_size", input)),
       oc(attributes.positive("filters")),
       bias(attributes.boolean("use_bias")),
-      relu(relu_of(attributes)) {
+      relu(relu_of(attributes)),
+      winograd(!attributes.has("winograd") || attributes.boolean("winograd")) {
   elements({window.oh, window.ow, oc});
   elements({window.kh, window.kw, window.ic, oc});
 }

@@ -20,6 +20,7 @@ struct Convolution {
   std::int64_t oc;
   bool bias;
   bool relu;
+  bool winograd;  // allowed
 
   Convolution(const Attributes& attributes, const Shape& input);
 

@@ -1,4 +1,4 @@
-// One factory an op, each defined in the op's own file.
+// One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp).
 #pragma once
 
 #include "ops/op.hpp"

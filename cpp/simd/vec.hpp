@@ -77,17 +77,52 @@ inline void store_partial(float* p, Vec v, int count) {
 #endif
 }
 
-// Small non-negative integers, one byte each.
+// kLanes small non-negative integers, one byte each. With intrinsics where there are any: GCC 12
+// takes vectors of bytes apart one by one.
 inline IntVec load_bytes(const std::uint8_t* p) {
+#if defined(__AVX512F__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<IntVec>(_mm512_maskz_cvtepu8_epi32(kAllLanes, bytes));
+#elif defined(__AVX2__)
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<IntVec>(_mm256_cvtepu8_epi32(bytes));
+#elif defined(__SSE4_1__)
+  return reinterpret_cast<IntVec>(_mm_cvtepu8_epi32(_mm_loadu_si32(p)));
+#else
   return __builtin_convertvector(*reinterpret_cast<const detail::UnalignedByteVec*>(p), IntVec);
+#endif
 }
 
+namespace detail {
+inline ByteVec to_bytes(IntVec v) {
+#if defined(__AVX512F__)
+  const __m512i wide = reinterpret_cast<__m512i>(v);
+  return reinterpret_cast<ByteVec>(_mm512_maskz_cvtepi32_epi8(kAllLanes, wide));
+#elif defined(__AVX2__)
+  const __m256i wide = reinterpret_cast<__m256i>(v);
+  const __m128i words =
+      _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  ByteVec bytes;
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(&bytes), _mm_packus_epi16(words, words));
+  return bytes;
+#elif defined(__SSE4_1__)
+  const __m128i wide = reinterpret_cast<__m128i>(v);
+  const __m128i words = _mm_packus_epi32(wide, wide);
+  ByteVec bytes;
+  _mm_storeu_si32(&bytes, _mm_packus_epi16(words, words));
+  return bytes;
+#else
+  return __builtin_convertvector(v, ByteVec);
+#endif
+}
+}  // namespace detail
+
 inline void store_bytes(std::uint8_t* p, IntVec v) {
-  *reinterpret_cast<detail::UnalignedByteVec*>(p) = __builtin_convertvector(v, ByteVec);
+  *reinterpret_cast<detail::UnalignedByteVec*>(p) = detail::to_bytes(v);
 }
 
 inline void store_bytes_partial(std::uint8_t* p, IntVec v, int count) {
-  const ByteVec bytes = __builtin_convertvector(v, ByteVec);
+  const ByteVec bytes = detail::to_bytes(v);
   std::memcpy(p, &bytes, static_cast<std::size_t>(count));
 }
 

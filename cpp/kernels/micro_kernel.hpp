@@ -1,0 +1,37 @@
+// The innermost loop of every forward product.
+#pragma once
+
+#include <cstdint>
+
+#include "simd/vec.hpp"
+
+namespace convlet {
+
+// A tile of results in registers: MR rows of NR vectors.
+template <int MR, int NR>
+using Sums = simd::Vec[MR][NR];
+
+// sums[m][:] += sum over k in [begin, end) of x[m][k] * w[k - begin][:]: per k NR loads of weights,
+// MR broadcasts and MR * NR multiply-adds. w: NR vectors a row. Returns the row behind the last
+// one.
+template <int MR, int NR>
+[[gnu::always_inline]] inline const float* accumulate(Sums<MR, NR>& sums,
+                                                      const float* const (&x)[MR],
+                                                      std::int64_t begin, std::int64_t end,
+                                                      const float* w) {
+  for (std::int64_t k = begin; k < end; ++k) {
+    simd::Vec weights[NR];
+#pragma GCC unroll 4
+    for (int n = 0; n < NR; ++n) weights[n] = simd::load(w + n * simd::kLanes);
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) {
+      const simd::Vec value = simd::broadcast(x[m][k]);
+#pragma GCC unroll 4
+      for (int n = 0; n < NR; ++n) sums[m][n] = simd::fma(value, weights[n], sums[m][n]);
+    }
+    w += NR * simd::kLanes;
+  }
+  return w;
+}
+
+}  // namespace convlet

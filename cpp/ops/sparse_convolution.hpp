@@ -1,0 +1,41 @@
+// The gradients of a convolution from the non-zeros of dz: kernels/sparse_gradient.hpp with their
+// memory.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/sparse_gradient.hpp"
+#include "ops/convolution.hpp"
+
+namespace convlet {
+
+class SparseConvolution {
+ public:
+  // `patches` must outlive this object.
+  SparseConvolution(const Convolution& convolution, const Patches& patches);
+
+  std::int64_t packed_size() const { return convolution_.oc * row_; }
+  std::int64_t workspace_size() const { return convolution_.oc * row_; }
+  std::int64_t scratch_size() const;
+  void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
+
+  // x and dx: with the padding, if there is any; dz: of the first image. Both results are
+  // accumulated, that for the weights in the kernels' own order.
+  void weights(std::int64_t images, const SparseGradient& dz, const float* x, float* scratch,
+               float* workspace) const;
+  // Of one image.
+  void data(const SparseGradient& dz, const float* packed, float* scratch, float* dx) const;
+  // gradient += workspace, and clears the workspace.
+  void finish(float* workspace, float* gradient) const;
+
+ private:
+  NonZeroLists lists_in(float* scratch, std::int64_t lists, std::int64_t longest) const;
+
+  Convolution convolution_;
+  Patches patches_;
+  std::int64_t run_;    // floats of one padded run of weights
+  std::int64_t row_;    // and of all runs of one channel
+  std::int64_t image_;  // floats of one padded image of x
+};
+
+}  // namespace convlet
