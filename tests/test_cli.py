@@ -96,7 +96,10 @@ def test_data_option(few_digits):
         (["train", "mnist", "--seed", "-1"], "argument --seed: -1 is not from 0 to"),
         (["train", "mnist", "--seed", str(2**32)], "argument --seed: 4294967296 is not from 0"),
         (["train", "mnist", "--threads", "0"], "argument --threads: 0 is not from 1 to"),
-        (["train", "mnist", "--threads", "100000"], "argument --threads: `num_threads` must be an integer from"),
+        (
+            ["train", "mnist", "--threads", "100000"],
+            "argument --threads: `num_threads` must be an integer from",
+        ),
         (["train", "mnist", "--save", "a.npz"], "argument --save: The filename must end in"),
         (["train", "mnist", "--save", "no/such/a.weights.h5"], "no such directory: 'no/such'"),
         (["train", "mnist", "--wrong"], "unrecognized arguments: --wrong"),

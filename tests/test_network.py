@@ -49,6 +49,11 @@ def flat(*shape: int) -> Op:
 CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "conv": ((6, 7, 3), [conv(5, (3, 3))]),
     "conv_relu": ((6, 7, 3), [conv(17, (3, 3)), act("relu")]),
+    "conv_same_relu": ((6, 5, 9), [conv(17, (3, 3), padding="same"), act("relu")]),
+    "conv_same_strides_relu": (
+        (7, 6, 3),
+        [conv(5, (3, 2), strides=(2, 1), padding="same"), act("relu")],
+    ),
     "conv_relu_no_bias": ((6, 7, 3), [conv(5, (2, 3), use_bias=False), act("relu")]),
     "conv_pool": ((8, 8, 2), [conv(9, (3, 3)), pool()]),
     "conv_relu_pool": ((8, 8, 2), [conv(16, (3, 3)), act("relu"), pool()]),
@@ -144,6 +149,26 @@ def predict(network: Any, x: np.ndarray) -> np.ndarray:
 
 def parameter_shapes(network: Any) -> list[tuple[int, ...]]:
     return [view.shape for _, _, view in network.parameters()]
+
+
+@pytest.mark.parametrize("chain", ["conv_relu", "conv_same_relu", "conv_same_strides_relu"])
+def test_relu_that_lets_everything_pass(
+    core: ModuleType, rng: np.random.Generator, chain: str
+) -> None:
+    """The gradient behind it has no zeros, and so takes the dense kernels."""
+    network = make_network(core, chain)
+    x = rng.integers(-2, 3, (3, *CHAINS[chain][0])).astype(np.float32)
+    kernel, bias = parameter_shapes(network)
+    parameters = [rng.integers(-1, 2, kernel).astype(np.float32), np.full(bias, 500, np.float32)]
+    set_parameters(network, parameters)
+    reference = OracleNetwork(CHAINS[chain][1], parameters, exact=True)
+    expected = reference.forward(x)
+    dy = rng.integers(1, 3, expected.value.shape).astype(np.float32)
+    expected_dx, expected_gradients = reference.backward(given(dy))
+    dx, gradients = network.vector_jacobian_product(x, dy)
+    assert_within(dx, expected_dx.value, 0.0)
+    for actual, wanted in zip(gradients, expected_gradients, strict=True):
+        assert_within(actual, wanted.value, 0.0)
 
 
 def random_values(

@@ -3,6 +3,10 @@
 
 #include <omp.h>
 
+#include <atomic>
+
+#include "simd/vec.hpp"
+
 namespace convlet {
 
 // Threads that calls may use; process-wide.
@@ -12,11 +16,38 @@ void set_num_threads(int threads);
 // The OpenMP version the module was compiled for, as a date: 201511 is 4.5.
 int openmp_version();
 
+// Where the threads of a team meet. Waits busily for as long as the last thread is usually late,
+// then asleep: where other processes want the CPUs too, a thread that spins keeps the one it waits
+// for from running.
+class Barrier {
+ public:
+  // Returns when `size` threads have come here.
+  void wait(int size) {
+    const unsigned before = meetings_.load(std::memory_order_acquire);
+    if (present_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+      present_.store(0, std::memory_order_relaxed);
+      meetings_.fetch_add(1, std::memory_order_release);
+      meetings_.notify_all();
+      return;
+    }
+    for (int i = 0; i < kSpins; ++i) {
+      if (meetings_.load(std::memory_order_acquire) != before) return;
+      simd::pause();
+    }
+    meetings_.wait(before, std::memory_order_acquire);
+  }
+
+ private:
+  static constexpr int kSpins = 2000;  // some 50 to 100 microseconds
+  std::atomic<int> present_{0};
+  std::atomic<unsigned> meetings_{0};
+};
+
 // One thread's view of its team. Work is cut into `shares`, whatever the number of threads that the
 // OpenMP runtime really gives, so that results depend on the shares alone.
 class Member {
  public:
-  Member(int index, int size) : index_(index), size_(size) {}
+  Member(int index, int size, Barrier& barrier) : index_(index), size_(size), barrier_(barrier) {}
 
   // f(share) for each of this thread's shares.
   template <class F>
@@ -26,24 +57,25 @@ class Member {
 
   // Returns when every thread of the team has come here.
   void barrier() const {
-    if (size_ == 1) return;
-#pragma omp barrier
+    if (size_ > 1) barrier_.wait(size_);
   }
 
  private:
   int index_;
   int size_;
+  Barrier& barrier_;
 };
 
 // Calls f(member) on `threads` threads, the calling one among them. f must not throw.
 template <class F>
 void run_team(int threads, F&& f) {
+  Barrier barrier;
   if (threads == 1) {
-    f(Member(0, 1));
+    f(Member(0, 1, barrier));
     return;
   }
 #pragma omp parallel num_threads(threads)
-  f(Member(omp_get_thread_num(), omp_get_num_threads()));
+  f(Member(omp_get_thread_num(), omp_get_num_threads(), barrier));
 }
 
 }  // namespace convlet

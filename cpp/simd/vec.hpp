@@ -187,6 +187,13 @@ inline int compress(std::int32_t* p, IntVec v, IntVec mask) {
 #endif
 }
 
+// Tells the CPU that this thread is waiting in a loop.
+inline void pause() {
+#if defined(__SSE2__)
+  _mm_pause();
+#endif
+}
+
 // While it lives, this thread's arithmetic treats denormal numbers (below 1.2e-38) as zero, as
 // TensorFlow's does: on x86 one denormal operand costs more than a hundred cycles, and an
 // optimizer's slots are full of them.
