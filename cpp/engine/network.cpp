@@ -219,18 +219,27 @@ void Network::collect_totals(const std::vector<std::unique_ptr<Worker>>& workers
   }
 }
 
-void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end) {
-  const int shares = shares_for(end - begin, 1.0);
-  prepare_packed(Mode::kInference);
-  const auto& workers = crew(Mode::kInference, shares, (end - begin + shares - 1) / shares);
+template <class F>
+int Network::for_slices(Mode mode, std::int64_t begin, std::int64_t end, F&& f) {
+  const int shares = shares_for(end - begin, mode == Mode::kTraining ? 3.0 : 1.0);
+  prepare_packed(mode);
+  const auto& workers = crew(mode, shares, (end - begin + shares - 1) / shares);
   run_team(shares, [&](const Member& member) {
     const simd::FlushDenormals flush;
     member.for_shares(shares, [&](int share) {
       const Range slice = cut(begin, end, share, shares);
-      evaluate_share(*workers[static_cast<std::size_t>(share)], data, slice.begin, slice.end);
+      f(*workers[static_cast<std::size_t>(share)], slice.begin, slice.end);
     });
   });
-  collect_totals(workers, shares);
+  return shares;
+}
+
+void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end) {
+  const int shares = for_slices(Mode::kInference, begin, end,
+                                [&](Worker& worker, std::int64_t first, std::int64_t last) {
+                                  evaluate_share(worker, data, first, last);
+                                });
+  collect_totals(inference_.workers, shares);
 }
 
 void Network::evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin,
@@ -245,16 +254,10 @@ void Network::evaluate_share(Worker& worker, const Dataset& data, std::int64_t b
 }
 
 void Network::predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {
-  const int shares = shares_for(end - begin, 1.0);
-  prepare_packed(Mode::kInference);
-  const auto& workers = crew(Mode::kInference, shares, (end - begin + shares - 1) / shares);
-  run_team(shares, [&](const Member& member) {
-    const simd::FlushDenormals flush;
-    member.for_shares(shares, [&](int share) {
-      const Range slice = cut(begin, end, share, shares);
-      predict_share(*workers[static_cast<std::size_t>(share)], x, slice.begin, slice.end, out);
-    });
-  });
+  for_slices(Mode::kInference, begin, end,
+             [&](Worker& worker, std::int64_t first, std::int64_t last) {
+               predict_share(worker, x, first, last, out);
+             });
 }
 
 void Network::predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
@@ -270,36 +273,33 @@ void Network::predict_share(Worker& worker, const Rows& x, std::int64_t begin, s
 
 void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx,
                                       float* gradient) {
-  const int shares = shares_for(rows, 3.0);
-  prepare_packed(Mode::kTraining);
-  const auto& workers = crew(Mode::kTraining, shares, (rows + shares - 1) / shares);
-  const std::size_t steps = program_.steps.size();
-  const std::int64_t x_size = program_.tensor_size(0);
-  const std::int64_t y_size = program_.tensor_size(steps);
-  run_team(shares, [&](const Member& member) {
-    const simd::FlushDenormals flush;
-    member.for_shares(shares, [&](int share) {
-      Worker& worker = *workers[static_cast<std::size_t>(share)];
-      const Range slice = cut(0, rows, share, shares);
-      for_pieces(slice.begin, slice.end, worker.capacity(),
-                 [&](std::int64_t first, std::int64_t count) {
-                   for (std::int64_t r = 0; r < count; ++r) worker.gather(x, first + r, r);
-                   worker.forward(weights(), count, steps);
-                   std::copy_n(dy + first * y_size, count * y_size, worker.gradient(steps));
-                   worker.backward(weights(), count, steps, true);
-                   const float* from = worker.gradient(0);
-                   std::transform(from, from + count * x_size, dx + first * x_size,
-                                  [this](float d) { return d * program_.input_scale; });
-                 });
-      worker.finish_gradient();
-    });
-  });
+  const int shares = for_slices(Mode::kTraining, 0, rows,
+                                [&](Worker& worker, std::int64_t first, std::int64_t last) {
+                                  product_share(worker, x, first, last, dy, dx);
+                                });
   std::fill_n(gradient, program_.parameter_size, 0.0F);
   for (int share = 0; share < shares; ++share) {
-    float* part = workers[static_cast<std::size_t>(share)]->parameter_gradient();
+    float* part = training_.workers[static_cast<std::size_t>(share)]->parameter_gradient();
     for (std::int64_t i = 0; i < program_.parameter_size; ++i) gradient[i] += part[i];
     std::fill_n(part, program_.parameter_size, 0.0F);
   }
+}
+
+void Network::product_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
+                            const float* dy, float* dx) const {
+  const std::size_t steps = program_.steps.size();
+  const std::int64_t x_size = program_.tensor_size(0);
+  const std::int64_t y_size = program_.tensor_size(steps);
+  for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
+    for (std::int64_t r = 0; r < rows; ++r) worker.gather(x, first + r, r);
+    worker.forward(weights(), rows, steps);
+    std::copy_n(dy + first * y_size, rows * y_size, worker.gradient(steps));
+    worker.backward(weights(), rows, steps, true);
+    const float* from = worker.gradient(0);
+    std::transform(from, from + rows * x_size, dx + first * x_size,
+                   [this](float d) { return d * program_.input_scale; });
+  });
+  worker.finish_gradient();
 }
 
 }  // namespace convlet

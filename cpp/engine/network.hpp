@@ -90,12 +90,19 @@ class Network {
   std::size_t judged_steps() const;
   Weights weights() const { return {parameters_.data(), packed_.data(), packed_at_.data()}; }
 
+  // f(worker, first, last) for each share of rows [begin, end), at the same time; returns how many
+  // there are.
+  template <class F>
+  int for_slices(Mode mode, std::int64_t begin, std::int64_t end, F&& f);
+
   void train_share(Worker& worker, const Dataset& data, std::int64_t begin, std::int64_t end,
                    std::int64_t batch_rows) const;
   void evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin,
                       std::int64_t end) const;
   void predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
                      float* out) const;
+  void product_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
+                     const float* dy, float* dx) const;
   void update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share, int shares,
                     std::int64_t iteration);
   void collect_totals(const std::vector<std::unique_ptr<Worker>>& workers, int shares);

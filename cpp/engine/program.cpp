@@ -72,7 +72,7 @@ Program::Program(const Shape& input, std::vector<OpSpec> ops) : tensors{input} {
     tensors.push_back(step.op->output_shape());
     for (const ParameterSpec& spec : step.op->parameters()) {
       parameters.push_back({index, spec.name, spec.shape, parameter_size});
-      parameter_size += parameter_stride(spec);
+      parameter_size += parameter_stride(elements(spec.shape));
     }
     flops_per_row += flops(*step.op);
     steps.push_back(std::move(step));

@@ -37,8 +37,6 @@ std::vector<ParameterSpec> Convolution::parameters() const {
   return specs;
 }
 
-std::int64_t Convolution::bias_offset() const { return parameter_stride(parameters().front()); }
-
 const float* Convolution::bias_of(const float* parameters) const {
   return bias ? parameters + bias_offset() : nullptr;
 }

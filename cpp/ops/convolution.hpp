@@ -28,7 +28,8 @@ struct Convolution {
   std::int64_t taps() const { return window.kh * window.kw; }
   std::int64_t depth() const { return taps() * window.ic; }
   std::int64_t kernel_size() const { return depth() * oc; }
-  std::int64_t bias_offset() const;
+  // Behind the kernel, on the next cache line.
+  std::int64_t bias_offset() const { return parameter_stride(kernel_size()); }
   const float* bias_of(const float* parameters) const;
   float* bias_gradient_of(float* gradient) const { return gradient + bias_offset(); }
 

@@ -71,7 +71,7 @@ class Dense final : public Op {
   }
 
   std::int64_t forward_packed() const { return packed_size(in_, units_); }
-  std::int64_t bias_offset() const { return parameter_stride(parameters().front()); }
+  std::int64_t bias_offset() const { return parameter_stride(in_ * units_); }
 
   std::int64_t rows_;  // of one row of the batch: the product of the leading axes
   std::int64_t in_;

@@ -109,8 +109,9 @@ class Op {
   std::vector<ParameterSpec> parameters_;
 };
 
-// Floats from one parameter's start to the next one's.
-std::int64_t parameter_stride(const ParameterSpec& spec);
+// Floats from the start of a parameter of `size` floats to the next one's: parameters start on
+// cache lines.
+constexpr std::int64_t parameter_stride(std::int64_t size) { return (size + 15) / 16 * 16; }
 // Floats of all of an op's parameters.
 std::int64_t parameter_size(const Op& op);
 

@@ -30,13 +30,9 @@ std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attribute
   throw ValueError("Unknown op: '" + name + "'");
 }
 
-std::int64_t parameter_stride(const ParameterSpec& spec) {
-  return (elements(spec.shape) + 15) / 16 * 16;
-}
-
 std::int64_t parameter_size(const Op& op) {
   std::int64_t size = 0;
-  for (const ParameterSpec& spec : op.parameters()) size += parameter_stride(spec);
+  for (const ParameterSpec& spec : op.parameters()) size += parameter_stride(elements(spec.shape));
   return size;
 }
 

@@ -156,23 +156,9 @@ inline Vec sqrt(Vec v) {
 }
 
 // The lanes of v where mask is set (-1), moved together to p, in order; returns how many.
-// Overwrites up to kLanes floats.
-inline int compress(float* p, Vec v, IntVec mask) {
-#if defined(__AVX512F__)
-  const __mmask16 bits = _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
-  _mm512_storeu_ps(p, _mm512_maskz_compress_ps(bits, v));
-  return __builtin_popcount(bits);
-#else
-  int count = 0;
-  for (int i = 0; i < kLanes; ++i) {
-    p[count] = v[i];
-    count -= mask[i];
-  }
-  return count;
-#endif
-}
-
-inline int compress(std::int32_t* p, IntVec v, IntVec mask) {
+// Overwrites up to kLanes elements.
+template <class T, class V>
+int compress(T* p, V v, IntVec mask) {
 #if defined(__AVX512F__)
   const __mmask16 bits = _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(bits, reinterpret_cast<__m512i>(v)));
