@@ -35,7 +35,9 @@ SparseConvolution::SparseConvolution(const Convolution& convolution, const Patch
       patches_(patches),
       run_(padded_run(patches)),
       row_(sparse_row(patches)),
-      image_(convolution.window.pad().padded_size()) {}
+      image_(convolution.window.pad().padded_size()) {
+  elements({convolution.oc, row_});  // offsets into the packed weights fit
+}
 
 std::int64_t SparseConvolution::scratch_size() const {
   const std::int64_t band = std::min(kBand, patches_.pixels());

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -172,6 +173,36 @@ int compress(T* p, V v, IntVec mask) {
   return count;
 #endif
 }
+
+namespace detail {
+
+// Exchanges the off-diagonal blocks of `Block` lanes of a pair of rows: of every 2 * Block lanes,
+// `a` keeps its first half and gets b's first half behind it; `b` gets a's second half and keeps
+// its own.
+template <int Block, int... Lane>
+void exchange(Vec& a, Vec& b, std::integer_sequence<int, Lane...>) {
+  const Vec first = a;
+  a = __builtin_shufflevector(first, b, ((Lane & Block) == 0 ? Lane : Lane - Block + kLanes)...);
+  b = __builtin_shufflevector(first, b, ((Lane & Block) == 0 ? Lane + Block : Lane + kLanes)...);
+}
+
+template <int Block>
+void transpose_blocks(Vec (&rows)[kLanes]) {
+  if constexpr (Block < kLanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      if ((i & Block) == 0) {
+        exchange<Block>(rows[i], rows[i + Block], std::make_integer_sequence<int, kLanes>{});
+      }
+    }
+    transpose_blocks<2 * Block>(rows);
+  }
+}
+
+}  // namespace detail
+
+// rows[i][j] <-> rows[j][i] for a square of kLanes rows.
+inline void transpose(Vec (&rows)[kLanes]) { detail::transpose_blocks<1>(rows); }
 
 // Tells the CPU that this thread is waiting in a loop.
 inline void pause() {
