@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/micro_kernel.hpp"
 #include "kernels/tile.hpp"
 #include "simd/vec.hpp"
 
@@ -12,49 +13,48 @@ namespace {
 using simd::kLanes;
 using simd::Vec;
 
-template <int MR, int NR>
-using Sums = Vec[MR][NR];
+// Pixels whose patches are found and whose gradients are packed together. Packed they lie side by
+// side: in place, the rows of a wide Dense layer are a power of two apart and fall into a few sets
+// of the first-level cache.
+constexpr int kPixels = 128;
 
-// sums[m][:] += x[at[m]] * dz[:]
-template <int MR, int NR>
-[[gnu::always_inline]] inline void outer_product(Sums<MR, NR>& sums, const float* x,
-                                                 const std::int64_t (&at)[MR],
-                                                 const Vec (&dz)[NR]) {
-#pragma GCC unroll 16
+struct Block {
+  int pixels;
+  const float* patch[kPixels];
+  alignas(simd::kVecBytes) float dz[kPixels * kPanel];  // [pixels][NR vectors]
+};
+
+// Where the MR elements of a patch from k0 on lie, relative to its start.
+template <int MR>
+void locate(const Patches& patches, std::int64_t k0, std::int64_t (&at)[MR]) {
+  auto run = static_cast<std::size_t>(k0 / patches.run_length);
+  std::int64_t in_run = k0 % patches.run_length;
   for (int m = 0; m < MR; ++m) {
-    const Vec value = simd::broadcast(x[at[m]]);
-#pragma GCC unroll 4
-    for (int n = 0; n < NR; ++n) sums[m][n] = simd::fma(value, dz[n], sums[m][n]);
+    at[m] = patches.run[run] + in_run;
+    if (++in_run == patches.run_length) {
+      in_run = 0;
+      ++run;
+    }
   }
 }
 
-// The sums of one image. dz: its rows from column n0 on.
+// dw[k0 .. k0 + MR)[n0 ..] += the products of one block.
 template <int MR, int NR>
-[[gnu::always_inline]] inline void accumulate(Sums<MR, NR>& sums, const WeightGradient& g,
-                                              const float* x, const std::int64_t (&at)[MR],
-                                              const float* dz) {
-  for (const std::int32_t pixel : g.patches.pixel) {
-    Vec value[NR];
-#pragma GCC unroll 4
-    for (int v = 0; v < NR; ++v) value[v] = simd::load(dz + v * kLanes);
-    outer_product<MR, NR>(sums, x + pixel, at, value);
-    dz += g.n;
-  }
-}
-
-// dw[k0 .. k0 + MR)[n0 ..] += the product over `images` images.
-template <int MR, int NR>
-void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, const float* x,
-          const float* dz, std::int64_t k0, std::int64_t n0, float* dw) {
+void tile(const WeightGradient& g, const Block& block, const float* packed_dz, std::int64_t k0,
+          std::int64_t n0, float* dw) {
   std::int64_t at[MR];
-  for (int m = 0; m < MR; ++m) {
-    const auto run = static_cast<std::size_t>((k0 + m) / g.patches.run_length);
-    at[m] = g.patches.run[run] + (k0 + m) % g.patches.run_length;
-  }
+  locate<MR>(g.patches, k0, at);
   Sums<MR, NR> sums{};
-  for (std::int64_t image = first; image < first + images; ++image) {
-    const float* rows = dz + image * g.patches.pixels() * g.n + n0;
-    accumulate<MR, NR>(sums, g, x + image * g.x_image, at, rows);
+  for (int p = 0; p < block.pixels; ++p) {
+    Vec dz[NR];
+#pragma GCC unroll 4
+    for (int v = 0; v < NR; ++v) dz[v] = simd::load(packed_dz + (p * NR + v) * kLanes);
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) {
+      const Vec value = simd::broadcast(block.patch[p][at[m]]);
+#pragma GCC unroll 4
+      for (int v = 0; v < NR; ++v) sums[m][v] = simd::fma(value, dz[v], sums[m][v]);
+    }
   }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
@@ -65,8 +65,8 @@ void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, cons
       if (count >= kLanes) {
         simd::store(out, simd::load(out) + sums[m][v]);
       } else if (count > 0) {
-        simd::store_partial(out, simd::load_partial(out, static_cast<int>(count)) + sums[m][v],
-                            static_cast<int>(count));
+        const int valid = static_cast<int>(count);
+        simd::store_partial(out, simd::load_partial(out, valid) + sums[m][v], valid);
       }
     }
   }
@@ -74,37 +74,51 @@ void tile(const WeightGradient& g, std::int64_t first, std::int64_t images, cons
 
 // tile<rows, NR> for the run-time number of rows, 1 <= rows <= kTileRows.
 template <int NR, class... Args>
-void tile_of(int rows, const Args&... args) {
+void tile_of(int rows, Args&&... args) {
   [&]<int... I>(std::integer_sequence<int, I...>) {
     (void)((rows == I + 1 && (tile<I + 1, NR>(args...), true)) || ...);
   }(std::make_integer_sequence<int, kTileRows>{});
 }
 
-// Images whose x and dz one pass over all tiles reads: few enough to stay in the first-level cache,
-// enough pixels to pay for loading and storing the tile.
-std::int64_t images_per_pass(const Patches& patches) {
-  constexpr std::int64_t kPixels = 128;
-  return std::max<std::int64_t>(1, kPixels / patches.pixels());
+// All tiles of NR vectors of columns from n0 on. dz: the block's rows.
+template <int NR>
+void columns(const WeightGradient& g, Block& block, const float* dz, std::int64_t n0, float* dw) {
+  const bool packed = g.n == NR * kLanes;  // as they are
+  for (int p = 0; !packed && p < block.pixels; ++p) {
+    for (int v = 0; v < NR; ++v) {
+      simd::store(block.dz + (p * NR + v) * kLanes, simd::load(dz + p * g.n + n0 + v * kLanes));
+    }
+  }
+  const std::int64_t depth = g.patches.depth();
+  for (std::int64_t k0 = 0; k0 < depth; k0 += kTileRows) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(kTileRows, depth - k0));
+    tile_of<NR>(rows, g, block, packed ? dz : block.dz, k0, n0, dw);
+  }
 }
 
 }  // namespace
 
 void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
                      float* dw) {
-  const std::int64_t depth = g.patches.depth();
-  const std::int64_t step = images_per_pass(g.patches);
-  for (std::int64_t first = 0; first < images; first += step) {
-    const std::int64_t count = std::min(step, images - first);
-    for (std::int64_t k0 = 0; k0 < depth; k0 += kTileRows) {
-      const int rows = static_cast<int>(std::min<std::int64_t>(kTileRows, depth - k0));
-      for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
-        if (panel_width(g.n, n0) == kPanel) {
-          tile_of<kTileVectors>(rows, g, first, count, x, dz, k0, n0, dw);
-        } else {
-          tile_of<1>(rows, g, first, count, x, dz, k0, n0, dw);
-        }
+  Block block;
+  std::size_t pixel = 0;
+  for (std::int64_t left = images * g.patches.pixels(); left > 0; left -= block.pixels) {
+    block.pixels = static_cast<int>(std::min<std::int64_t>(kPixels, left));
+    for (int p = 0; p < block.pixels; ++p) {
+      block.patch[p] = x + g.patches.pixel[pixel];
+      if (++pixel == g.patches.pixel.size()) {
+        pixel = 0;
+        x += g.x_image;
       }
     }
+    for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
+      if (panel_width(g.n, n0) == kPanel) {
+        columns<kTileVectors>(g, block, dz, n0, dw);
+      } else {
+        columns<1>(g, block, dz, n0, dw);
+      }
+    }
+    dz += block.pixels * g.n;
   }
 }
 
