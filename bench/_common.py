@@ -10,13 +10,13 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from _roofline import compiler
 
 BENCH = Path(__file__).parent
 RESULTS = BENCH / "results"
@@ -29,6 +29,13 @@ LONG_WAIT_SECONDS = 1.0
 
 
 # ---- Contenders ---------------------------------------------------------------------------------
+
+
+class Peer(NamedTuple):
+    """A package, and which of its ways to run a model."""
+
+    package: str
+    variant: str = ""
 
 
 class Contender:
@@ -67,18 +74,26 @@ class Contender:
 
 
 @contextlib.contextmanager
-def keras_like_contenders(
-    interpreters: dict[str, str], *, threads: int, data: Path
-) -> Iterator[dict[str, tuple[Contender, dict[str, Any]]]]:
-    """Workers by package, each with the versions it told; `interpreters` names their Pythons."""
-    script = str(BENCH / "workers" / "keras_like.py")
+def start_contenders(
+    peers: dict[str, Peer], *, peer_python: str, threads: int, data: Path
+) -> Iterator[dict[str, tuple[Contender, dict[str, str]]]]:
+    """Workers of those peers that are installed, by name, each with its versions.
+
+    convlet runs in this Python, the others in `peer_python`.
+    """
     with contextlib.ExitStack() as stack:
         contenders = {}
-        for package, python in interpreters.items():
-            contender = Contender(package, [python, script])
+        for name, (package, variant) in peers.items():
+            python = sys.executable if package == "convlet" else peer_python
+            contender = Contender(name, [python, str(BENCH / "worker.py")])
             stack.callback(contender.close)
-            versions = contender.ask("setup", package=package, threads=threads, data=str(data))
-            contenders[package] = contender, versions
+            answer = contender.ask(
+                "setup", package=package, variant=variant, threads=threads, data=str(data)
+            )
+            if "missing" in answer:
+                print(f"not installed: {name} ({answer['missing']})", flush=True)
+            else:
+                contenders[name] = contender, answer["versions"]
         yield contenders
 
 
@@ -110,35 +125,6 @@ def check_idle(contenders: Sequence[Contender]) -> dict[str, float]:
             f"{contender.name} was idle while it waited (used {contender.idle_share:.1%} of a CPU)",
         )
     return {contender.name: contender.idle_share for contender in contenders}
-
-
-# ---- Data ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def mnist_directory() -> Iterator[Path]:
-    """A temporary directory with MNIST as the notebook has it: float32 in [0, 1], one-hot rows."""
-    from convlet.datasets import mnist
-
-    with tempfile.TemporaryDirectory(prefix="convlet-bench-") as name:
-        directory = Path(name)
-        for part, (images, labels) in zip(("train", "test"), mnist.load_data(), strict=True):
-            np.save(directory / f"x_{part}.npy", images[..., None].astype(np.float32) / 255)
-            np.save(directory / f"y_{part}.npy", np.eye(10, dtype=np.float32)[labels])
-        yield directory
-
-
-def save_glorot_weights(path: Path, shapes: Sequence[tuple[int, ...]], seed: int = 0) -> None:
-    """Initial weights for all contenders: Glorot-uniform kernels, zero biases."""
-    generator = np.random.default_rng(seed)
-    weights = []
-    for shape in shapes:
-        if len(shape) == 1:
-            weights.append(np.zeros(shape, np.float32))
-            continue
-        limit = np.sqrt(6.0 / (np.prod(shape[:-2]) * (shape[-2] + shape[-1])))
-        weights.append(generator.uniform(-limit, limit, shape).astype(np.float32))
-    np.savez(path, *weights)
 
 
 # ---- Statistics ---------------------------------------------------------------------------------
@@ -192,6 +178,7 @@ def environment(threads: int) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "system compiler": _system_compiler(),
         "convlet": __version__,
         "commit": _commit(),
         **{f"convlet {key}": value for key, value in core.build_info().items()},
@@ -203,6 +190,12 @@ def _cpu_name() -> str:
 
     name: str = _cpu.cpu_name()
     return name
+
+
+def _system_compiler() -> str:
+    """The first line of what the compiler says of itself."""
+    command = [compiler(), "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[0]
 
 
 def _commit() -> str:

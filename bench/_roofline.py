@@ -22,7 +22,5 @@ def fma_peak(threads: int) -> float:
         flags = ["-std=c++17", "-O3", "-march=native", "-fopenmp"]
         subprocess.run([compiler(), *flags, str(SOURCE), "-o", program], check=True)
         environ = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        done = subprocess.run(
-            [program], env=environ, stdout=subprocess.PIPE, text=True, check=True
-        )
+        done = subprocess.run([program], env=environ, stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout)

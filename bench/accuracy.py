@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from _common import RESULTS, check, environment, markdown_table, save
-from workers.keras_like import mnist_convnet
+from _models import build
 
 import convlet
 from convlet.datasets import mnist
@@ -39,7 +39,7 @@ def main() -> None:
     accuracies, rows = [], []
     for seed in range(arguments.seeds):
         set_random_seed(seed)
-        model = mnist_convnet(convlet)
+        model = build(convlet, "mnist_convnet")
         start = time.perf_counter()
         model.fit(*train, batch_size=64, epochs=arguments.epochs, verbose=0)
         seconds = time.perf_counter() - start

@@ -54,7 +54,7 @@ def main() -> None:
 
 def train(threads: int) -> dict[str, float]:
     """Peaks so far, in MB, after each stage; and the accuracy, to show that training happened."""
-    from workers.keras_like import mnist_convnet
+    from _models import build
 
     import convlet
     from convlet.datasets import mnist
@@ -64,7 +64,7 @@ def train(threads: int) -> dict[str, float]:
     peaks = {"imported": peak_mb()}
     (x_train, y_train), (x_test, y_test) = mnist.load_data()
     peaks["loaded"] = peak_mb()
-    model = mnist_convnet(convlet)
+    model = build(convlet, "mnist_convnet")
     model.compile(optimizer="rmsprop", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x_train, y_train, batch_size=64, epochs=1, verbose=0)
     peaks["trained"] = peak_mb()

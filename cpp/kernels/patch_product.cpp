@@ -25,9 +25,10 @@ struct EachPixel {
     for (int n = 0; n < NR; ++n) {
       const std::int64_t column = columns.first + n * kLanes;
       const Vec b = bias_of(store.bias, column);
+      const int count = columns.in_vector(n);
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) {
-        if (m < rows) store(sums[m][n], b, out[m] + column, columns.in_vector(n));
+        if (m < rows) store(sums[m][n], b, out[m] + column, count);
       }
     }
   }
@@ -58,16 +59,20 @@ struct EachWindow {
 };
 
 // Walks the output rows (pixels or windows) of all images in order.
+template <int Pixels>
 class Cursor {
  public:
-  Cursor(const PatchProduct& g, const float* x) : g_(g), x_(x) {}
+  Cursor(const PatchProduct& g, const float* x) : g_(g), x_(x) {
+    for (std::size_t j = 0; j < Pixels; ++j) {
+      offset_[j] = g.patches.pixel.empty() ? 0 : g.patches.pixel[j] - g.patches.pixel[0];
+    }
+  }
 
-  // The patches and the output offset of the next row.
-  template <int Pixels>
-  [[gnu::always_inline]] void next(const float** x, std::int64_t& out) {
-#pragma GCC unroll 4
-    for (int j = 0; j < Pixels; ++j)
-      x[j] = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels + j)];
+  const Offsets<Pixels>& offset() const { return offset_; }
+
+  // Where the first patch of the next row starts, and its results.
+  [[gnu::always_inline]] void next(const float*& x, std::int64_t& out) {
+    x = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels)];
     out = y_ + g_.out[static_cast<std::size_t>(row_)];
     if (++row_ == static_cast<std::int64_t>(g_.out.size())) {
       row_ = 0;
@@ -79,41 +84,41 @@ class Cursor {
  private:
   const PatchProduct& g_;
   const float* x_;
+  Offsets<Pixels> offset_;
   std::int64_t y_ = 0;
   std::int64_t row_ = 0;
 };
 
-// One tile of at most MR / kPixels output rows; `rows` of them are real, the others repeat the last
-// one.
+// One tile of MR / kPixels output rows; `rows` of them are real, the others repeat the last one.
 template <int MR, int NR, class Epilogue>
-[[gnu::always_inline]] inline void tile(const PatchProduct& g, Cursor& cursor, int rows,
-                                        const float* panel, Columns columns,
+[[gnu::always_inline]] inline void tile(const PatchProduct& g, Cursor<Epilogue::kPixels>& cursor,
+                                        int rows, const float* panel, Columns columns,
                                         const Epilogue& epilogue) {
   constexpr int kPixels = Epilogue::kPixels;
   constexpr int kRows = MR / kPixels;
-  const float* x[MR];
+  const float* x[kRows];
   std::int64_t out[kRows];
 #pragma GCC unroll 16
   for (int q = 0; q < kRows; ++q) {
     if (q < rows) {
-      cursor.next<kPixels>(x + q * kPixels, out[q]);
+      cursor.next(x[q], out[q]);
     } else {
-#pragma GCC unroll 4
-      for (int j = 0; j < kPixels; ++j) x[q * kPixels + j] = x[(q - 1) * kPixels + j];
+      x[q] = x[q - 1];
       out[q] = out[q - 1];
     }
   }
   Sums<MR, NR> sums{};
   for (const std::int32_t run : g.patches.run) {
-    panel = accumulate<MR, NR>(sums, x, run, run + g.patches.run_length, panel);
+    panel = accumulate<MR, NR, kPixels>(sums, x, cursor.offset(), run, run + g.patches.run_length,
+                                        panel);
   }
   epilogue.template operator()<MR, NR>(sums, out, rows, columns);
 }
 
 // The last, smaller tile: the smallest of a few heights that holds it.
 template <int MR, int NR, class Epilogue>
-void last_tile(const PatchProduct& g, Cursor& cursor, int rows, const float* panel, Columns columns,
-               const Epilogue& epilogue) {
+void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels>& cursor, int rows,
+               const float* panel, Columns columns, const Epilogue& epilogue) {
   constexpr int kHalf = MR / 2 / Epilogue::kPixels * Epilogue::kPixels;
   if constexpr (kHalf > 0) {
     if (rows * Epilogue::kPixels <= kHalf)
@@ -128,7 +133,7 @@ void panel_product(const PatchProduct& g, std::int64_t images, const float* x, c
   constexpr int kMR = kTileRows / Epilogue::kPixels * Epilogue::kPixels;
   constexpr int kRows = kMR / Epilogue::kPixels;
   std::int64_t rows = images * static_cast<std::int64_t>(g.out.size());
-  Cursor cursor(g, x);
+  Cursor<Epilogue::kPixels> cursor(g, x);
   for (; rows >= kRows; rows -= kRows) tile<kMR, NR>(g, cursor, kRows, panel, columns, epilogue);
   if (rows > 0) last_tile<kMR, NR>(g, cursor, static_cast<int>(rows), panel, columns, epilogue);
 }

@@ -107,7 +107,7 @@ void multiply(std::int64_t ic, const float* v, std::int64_t v_row, const float* 
 #pragma GCC unroll 16
     for (int m = 0; m < kTiles; ++m) x[m] = v + (p * kTiles + m) * v_row;
     Sums<kTiles, NR> sums{};
-    panel = accumulate<kTiles, NR>(sums, x, 0, ic, panel);
+    panel = accumulate<kTiles, NR, 1>(sums, x, {0}, 0, ic, panel);
     float* to = products + p * kTiles * kPanel;
 #pragma GCC unroll 16
     for (int m = 0; m < kTiles; ++m) {

@@ -1,0 +1,88 @@
+"""A bar chart as SVG text: no library, no fonts but the reader's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+WIDTH = 960
+MARGIN = 16
+GAP = 32
+NAMES = 160  # width of the names left of the bars
+VALUES = 92  # width of the text right of the longest bar
+BAR, STEP = 16, 22
+HEADER = 44  # height of a panel's title and of its axis's label
+OWN, OTHER, INK, FAINT = "#0b6e99", "#b8c4cc", "#1f2328", "#6e7781"
+
+
+class Bar(NamedTuple):
+    name: str
+    value: float
+    text: str  # right of the bar
+    strong: bool = False
+
+
+class Panel(NamedTuple):
+    """Bars from zero, with a line across them at `mark`."""
+
+    title: str
+    bars: Sequence[Bar]
+    mark: float
+    mark_text: str
+
+
+def save_chart(path: Path, title: str, rows: Sequence[Sequence[Panel]]) -> None:
+    """Draws panels side by side in rows."""
+    parts = [_text(MARGIN, 28, title, size=18, weight="bold")]
+    top = 40
+    for row in rows:
+        width = (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row)
+        for i, panel in enumerate(row):
+            parts += _panel(panel, MARGIN + i * (width + GAP), top, width)
+        top += HEADER + STEP * max(len(panel.bars) for panel in row) + 16
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" '
+        f'height="{top}" font-family="system-ui, sans-serif" font-size="12">'
+    )
+    background = f'<rect width="{WIDTH}" height="{top}" fill="#ffffff"/>'
+    path.write_text("\n".join([head, background, *parts, "</svg>"]) + "\n", encoding="utf-8")
+
+
+def _panel(panel: Panel, left: float, top: float, width: float) -> list[str]:
+    zero = left + NAMES
+    scale = (width - NAMES - VALUES) / max(panel.mark, *(bar.value for bar in panel.bars))
+    parts = [_text(left, top + 18, panel.title, size=13, weight="bold")]
+    y = top + HEADER
+    for bar in panel.bars:
+        length = bar.value * scale
+        weight = "bold" if bar.strong else "normal"
+        fill = OWN if bar.strong else OTHER
+        parts += [
+            _text(zero - 8, y + 12, bar.name, anchor="end", weight=weight),
+            f'<rect x="{zero:.1f}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{fill}"/>',
+            _text(zero + length + 6, y + 12, bar.text, weight=weight),
+        ]
+        y += STEP
+    mark = zero + panel.mark * scale
+    line = f'x1="{mark:.1f}" x2="{mark:.1f}" y1="{top + HEADER - 6}" y2="{y}"'
+    parts += [
+        f'<line {line} stroke="{INK}" stroke-dasharray="4 3"/>',
+        _text(mark, top + HEADER - 10, panel.mark_text, size=11, anchor="middle", fill=FAINT),
+    ]
+    return parts
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    *,
+    size: int = 12,
+    anchor: str = "start",
+    weight: str = "normal",
+    fill: str = INK,
+) -> str:
+    style = f'font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
