@@ -135,16 +135,33 @@ std::int64_t sparse_row(const Patches& patches) {
   return padded_run(patches) * static_cast<std::int64_t>(patches.run.size());
 }
 
+namespace {
+
+// Appends one source's non-zeros, one to each channel's list. Writes first and counts then: no
+// branch to mispredict.
+template <int Pixels>
+void append_source(const SparseGradient& dz, std::int64_t q, const std::int32_t* pixel,
+                   std::int32_t base, const NonZeroLists& lists) {
+  const float* dy = dz.dy + q * dz.n;
+  float* value = lists.value;
+  std::int32_t* at = lists.at;
+  for (std::int64_t c = 0; c < dz.n; ++c, value += lists.capacity, at += lists.capacity) {
+    const std::int32_t slot = lists.count[c];
+    value[slot] = dy[c];
+    at[slot] = base + pixel[Pixels > 1 ? dz.argmax[q * dz.n + c] : 0];
+    lists.count[c] = slot + static_cast<std::int32_t>(dy[c] != 0.0F);
+  }
+}
+
+}  // namespace
+
 void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::int32_t base,
                      const NonZeroLists& lists) {
-  const auto pixels = dz.pixels_per_source();
-  for (std::int64_t q = 0; q < dz.sources; ++q, pixel += pixels) {
-    for (std::int64_t c = 0; c < dz.n; ++c) {
-      const std::int64_t i = q * dz.n + c;
-      const std::int64_t slot = c * lists.capacity + lists.count[c];
-      lists.value[slot] = dz.dy[i];
-      lists.at[slot] = base + pixel[dz.argmax != nullptr ? dz.argmax[i] : 0];
-      lists.count[c] += static_cast<std::int32_t>(dz.dy[i] != 0.0F);
+  for (std::int64_t q = 0; q < dz.sources; ++q) {
+    if (dz.argmax != nullptr) {
+      append_source<4>(dz, q, pixel + 4 * q, base, lists);
+    } else {
+      append_source<1>(dz, q, pixel + q, base, lists);
     }
   }
 }

@@ -15,9 +15,16 @@
 namespace convlet {
 namespace {
 
-// Share of non-zeros in dz up to which the sparse kernels are used. Measured on Sapphire Rapids
-// (3x3, 64 to 64 channels, 5x5 image): they win up to 0.9.
-constexpr double kSparseBelow = 0.8;
+// What one non-zero of dz costs in each of the two sparse gradients, in units of what one element
+// of dz costs in the dense gradient with respect to the weights. Measured on Sapphire Rapids, 3x3:
+// sparse and dense break even at 95 % of non-zeros for 5x5x64 to 64 filters, 60 % for 18x18x64 to
+// 64 and 48 % for 34x34x32 to 32, where the formula of is_sparse gives 94, 57 and 53.
+constexpr double kNonZeroCost = 2.0;
+
+// Weights per filter up to which a dense product costs less than making lists of non-zeros.
+// Measured on Sapphire Rapids (28x28x1, 3x3, 32 filters, pooling): 9 weights, dense / sparse 0.25
+// with AVX-512, 0.5 with AVX2.
+constexpr std::int64_t kFewTaps = 12;
 
 // Windows whose gradient is spread over their pixels at a time, to stay in the first-level cache.
 constexpr std::int64_t kSpread = 48;
@@ -141,8 +148,7 @@ class Conv2D final : public Op {
   std::int64_t dense_packed_at() const {
     return forward_packed_ + (sparse_ ? sparse_->packed_size() : 0);
   }
-  // All of a channel's taps fit one register tile: a dense product is cheaper than making lists.
-  bool few_taps() const { return c_.depth() <= kTileRows; }
+  bool few_taps() const { return c_.depth() <= kFewTaps; }
 
   void product(const ForwardArgs& a, std::int64_t rows, const float* x, float* y) const {
     const PatchProduct g{table_.patches(), out_, pad_.padded_size(), y_size(), c_.oc};
@@ -159,11 +165,15 @@ class Conv2D final : public Op {
     }
   }
 
+  // The dense gradient with respect to the data computes every input pixel, not only those dz
+  // touches.
   bool is_sparse(const BackwardArgs& a) const {
     if (pool_ || !sparse_) return pool_;
-    const std::int64_t size = a.rows * y_size();
-    return static_cast<double>(count_non_zeros(size, a.dy)) <
-           kSparseBelow * static_cast<double>(size);
+    const bool data = a.dx != nullptr;
+    const std::int64_t dense_pixels = sources_ + (data ? c_.window.ih * c_.window.iw : 0);
+    const auto non_zeros = static_cast<double>(count_non_zeros(a.rows * y_size(), a.dy));
+    return non_zeros * (data ? 2.0 : 1.0) * kNonZeroCost <
+           static_cast<double>(a.rows * dense_pixels * c_.oc);
   }
 
   const std::uint8_t* argmax_of(const BackwardArgs& a) const {

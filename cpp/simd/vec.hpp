@@ -164,6 +164,15 @@ int compress(T* p, V v, IntVec mask) {
   const __mmask16 bits = _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(bits, reinterpret_cast<__m512i>(v)));
   return __builtin_popcount(bits);
+#elif defined(__AVX2__) && defined(__BMI2__)
+  const auto bits = static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+  // One byte a lane, 0xFF where it is taken, picks the numbers of the lanes taken.
+  const std::uint64_t taken = _pdep_u64(bits, 0x0101010101010101) * 0xFF;
+  const auto lanes = static_cast<long long>(_pext_u64(0x0706050403020100, taken));
+  const __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(lanes));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(v), order));
+  return __builtin_popcount(bits);
 #else
   int count = 0;
   for (int i = 0; i < kLanes; ++i) {
