@@ -18,6 +18,8 @@ constexpr int kProducts = 16;  // of a transformed patch with transformed weight
 // Tiles that go through the three stages together: one register tile high, so that what passes
 // between the stages stays in the first-level cache.
 constexpr int kTiles = kTileRows;
+constexpr int kGroup = 3;  // of them are addressed from one pointer: 3 % faster than one each
+static_assert(kTiles % kGroup == 0);
 
 // Bt d: one column of a patch. The same function over rows gives Bt d B.
 [[gnu::always_inline]] inline void transform_patch(const Vec (&d)[4], Vec (&t)[4]) {
@@ -102,12 +104,14 @@ void transform_tile(const WinogradProduct& g, const float* x, float* v, std::int
 template <int NR>
 void multiply(std::int64_t ic, const float* v, std::int64_t v_row, const float* panel,
               float* products) {
+  Offsets<kGroup> offset;
+  for (int j = 0; j < kGroup; ++j) offset[j] = j * v_row;
   for (int p = 0; p < kProducts; ++p) {
-    const float* x[kTiles];
+    const float* x[kTiles / kGroup];
 #pragma GCC unroll 16
-    for (int m = 0; m < kTiles; ++m) x[m] = v + (p * kTiles + m) * v_row;
+    for (int q = 0; q < kTiles / kGroup; ++q) x[q] = v + (p * kTiles + q * kGroup) * v_row;
     Sums<kTiles, NR> sums{};
-    panel = accumulate<kTiles, NR, 1>(sums, x, {0}, 0, ic, panel);
+    panel = accumulate<kTiles, NR, kGroup>(sums, x, offset, 0, ic, panel);
     float* to = products + p * kTiles * kPanel;
 #pragma GCC unroll 16
     for (int m = 0; m < kTiles; ++m) {
