@@ -53,8 +53,14 @@ def save_chart(path: Path, title: str, rows: Sequence[Sequence[Panel]]) -> None:
 def _panel(panel: Panel, left: float, top: float, width: float) -> list[str]:
     zero = left + NAMES
     scale = (width - NAMES - VALUES) / max(panel.mark, *(bar.value for bar in panel.bars))
-    parts = [_text(left, top + 18, panel.title, size=13, weight="bold")]
+    mark = zero + panel.mark * scale
     y = top + HEADER
+    line = f'x1="{mark:.1f}" x2="{mark:.1f}" y1="{y - 6}" y2="{y + STEP * len(panel.bars)}"'
+    parts = [
+        _text(left, top + 18, panel.title, size=13, weight="bold"),
+        _text(mark, y - 10, panel.mark_text, size=11, anchor="middle", fill=FAINT),
+        f'<line {line} stroke="{FAINT}" stroke-dasharray="4 3"/>',
+    ]
     for bar in panel.bars:
         length = bar.value * scale
         weight = "bold" if bar.strong else "normal"
@@ -65,12 +71,6 @@ def _panel(panel: Panel, left: float, top: float, width: float) -> list[str]:
             _text(zero + length + 6, y + 12, bar.text, weight=weight),
         ]
         y += STEP
-    mark = zero + panel.mark * scale
-    line = f'x1="{mark:.1f}" x2="{mark:.1f}" y1="{top + HEADER - 6}" y2="{y}"'
-    parts += [
-        f'<line {line} stroke="{INK}" stroke-dasharray="4 3"/>',
-        _text(mark, top + HEADER - 10, panel.mark_text, size=11, anchor="middle", fill=FAINT),
-    ]
     return parts
 
 

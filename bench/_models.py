@@ -53,15 +53,31 @@ MODELS = {
         "ConvNet of the notebook",
         "mnist",
         (28, 28, 1),
-        [conv(32, 3), pool(), conv(64, 3), pool(), conv(64, 3)]
-        + [flatten(), dense(64), dense(10, "softmax")],
+        [
+            conv(32, 3),
+            pool(),
+            conv(64, 3),
+            pool(),
+            conv(64, 3),
+            flatten(),
+            dense(64),
+            dense(10, "softmax"),
+        ],
     ),
     "lenet5": Model(
         "LeNet-5",
         "mnist",
         (28, 28, 1),
-        [conv(6, 5, "same"), pool(), conv(16, 5), pool()]
-        + [flatten(), dense(120), dense(84), dense(10, "softmax")],
+        [
+            conv(6, 5, padding="same"),
+            pool(),
+            conv(16, 5),
+            pool(),
+            flatten(),
+            dense(120),
+            dense(84),
+            dense(10, "softmax"),
+        ],
     ),
     "mlp": Model(
         "MLP 784-512-512-10",

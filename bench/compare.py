@@ -54,9 +54,9 @@ PEERS = {
 INFERENCE_ONLY = {"onnxruntime", "openvino"}
 EXPORTERS = [name for name, peer in PEERS.items() if peer.package == "torch"]
 
-LEGEND = """Median (range), how many times as long as convlet (the median over the rounds), and the share of
-the dense roofline: the time that the model's products take at the machine's FMA peak, divided by
-the time measured. Batch 64 in training.
+LEGEND = """Median (range), how many times as long as convlet (the median over the rounds), and the
+share of the dense roofline: the time that the model's products take at the machine's FMA peak,
+divided by the time measured. Batch 64 in training.
 """
 
 EPOCH_ROWS = 60_000
@@ -136,13 +136,12 @@ def main() -> None:
         idle = check_idle(list(contenders.values()))
     peak = max(peak, fma_peak(arguments.threads))
 
-    versions = {
-        name: ", ".join(f"{k} {v}" for k, v in told.items()) for name, (_, told) in started.items()
-    }
+    facts = environment(arguments.threads) | {"FMA peak [GFLOP/s]": round(peak / 1e9, 1)}
+    for name, (_, versions) in started.items():
+        if name != CONVLET:  # which environment() tells
+            facts[name] = ", ".join(f"{key} {version}" for key, version in versions.items())
     record = {
-        "environment": environment(arguments.threads)
-        | {"FMA peak [GFLOP/s]": round(peak / 1e9, 1)}
-        | versions,
+        "environment": facts,
         "idle_cpu_share": idle,
         "accuracy": accuracies,
         "flops_per_image": {model: dense_flops(model)._asdict() for model in tasks},

@@ -25,7 +25,7 @@ import os
 import sys
 import time
 from importlib import import_module
-from typing import TextIO
+from typing import Any, TextIO
 
 # Where the worker of a package is: (module, class). Imported once a package is chosen.
 WORKERS = {
@@ -47,15 +47,20 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         do = request.pop("do")
         try:
             if do == "setup":
-                keep_to_cpus(request["threads"])
-                module, name = WORKERS[request.pop("package")]
-                worker = getattr(import_module(module), name)()
+                worker = worker_for(request.pop("package"), request["threads"])
             answer = getattr(worker, do)(**request)
         except ModuleNotFoundError as error:
             answer = {"missing": error.name}
         answers.write(json.dumps({**answer, "idle_cpu": idle_cpu}) + "\n")
         answers.flush()
         last_cpu = time.process_time()
+
+
+def worker_for(package: str, threads: int) -> Any:
+    """The package's worker, in a process that keeps to as many CPUs as it has threads."""
+    keep_to_cpus(threads)
+    module, name = WORKERS[package]
+    return getattr(import_module(module), name)()
 
 
 def keep_to_cpus(count: int) -> None:
