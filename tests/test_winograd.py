@@ -1,4 +1,4 @@
-"""Winograd's F(2x2, 3x3) in Conv2D + ReLU + MaxPooling2D: its error bound, and the switch that turns it off."""
+"""Winograd's F(2x2, 3x3), forward with and without pooling and in the gradient: error bound, and the switch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]])
 OUTPUT = np.abs([[1, 1, 1, 0], [0, 1, -1, -1]])
 
 CHANNELS = [(8, 5), (9, 16), (15, 33), (16, 32), (17, 7), (33, 40)]
+
+
+def conv_network(
+    core: ModuleType, shape: tuple[int, ...], filters: int, padding: str, kernel_size: int = 3
+) -> Any:
+    convolution = {
+        "filters": filters,
+        "kernel_size": (kernel_size, kernel_size),
+        "strides": (1, 1),
+        "padding": padding,
+        "use_bias": True,
+    }
+    return core.Network(shape, [("conv2d", convolution, [0])])
 
 
 def conv_pool_network(core: ModuleType, shape: tuple[int, ...], filters: int, padding: str) -> Any:
@@ -40,9 +53,9 @@ def conv_pool_network(core: ModuleType, shape: tuple[int, ...], filters: int, pa
 
 
 def random_case(
-    rng: np.random.Generator, channels: int, filters: int
+    rng: np.random.Generator, channels: int, filters: int, size: tuple[int, int] = (9, 8)
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    x = rng.standard_normal((3, 9, 8, channels)).astype(np.float32)
+    x = rng.standard_normal((3, *size, channels)).astype(np.float32)
     w = rng.standard_normal((3, 3, channels, filters)).astype(np.float32)
     return x, w, rng.standard_normal(filters).astype(np.float32)
 
@@ -69,6 +82,57 @@ def bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     return (channels + 18) * EPS * magnitude
 
 
+def plain_bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The bound for each output of a "valid" convolution, whose last row and column may be half a tile."""
+    oh, ow = x.shape[1] - 2, x.shape[2] - 2
+    tiles = bound(np.pad(x, ((0, 0), (0, oh % 2), (0, ow % 2), (0, 0))), w)
+    n, rows, columns, _, _, filters = tiles.shape
+    pixels = tiles.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * rows, 2 * columns, filters)
+    return pixels[:, :oh, :ow]
+
+
+@pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [(9, 8), (10, 13)])
+def test_error_without_pooling_is_within_the_documented_bound(
+    core: ModuleType,
+    rng: np.random.Generator,
+    channels: int,
+    filters: int,
+    padding: str,
+    size: tuple[int, int],
+) -> None:
+    x, w, b = random_case(rng, channels, filters, size)
+    actual = run(conv_network(core, x.shape[1:], filters, padding), x, w, b)
+    expected = oracle.conv2d(x, w, b, (1, 1), padding)
+    if padding == "same":
+        x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    assert_within(actual, expected, plain_bound(x, w) + EPS * np.abs(expected))
+
+
+@pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [(9, 8), (10, 13)])
+def test_error_of_the_data_gradient_is_within_the_documented_bound(
+    core: ModuleType,
+    rng: np.random.Generator,
+    channels: int,
+    filters: int,
+    padding: str,
+    size: tuple[int, int],
+) -> None:
+    x, w, _ = random_case(rng, channels, filters, size)
+    network = conv_network(core, x.shape[1:], filters, padding)
+    network.set_parameter(0, w)
+    dy = rng.standard_normal((len(x), *network.output_shape)).astype(np.float32)
+    dx, _ = network.vector_jacobian_product(x, dy)
+    before = 2 if padding == "valid" else 1
+    dy = np.pad(dy, ((0, 0), (before, before), (before, before), (0, 0)))
+    turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
+    expected = oracle.conv2d(dy, turned, np.zeros(channels), (1, 1), "valid")
+    assert_within(dx, expected, plain_bound(dy, turned) + EPS * np.abs(expected))
+
+
 @pytest.mark.parametrize(("channels", "filters"), CHANNELS)
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_error_is_within_the_documented_bound(
@@ -90,12 +154,17 @@ def test_switched_off_it_is_the_direct_convolution(
     core: ModuleType, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, w, b = random_case(rng, 16, 32)
-    direct = ops.max_pooling2d(ops.relu(ops.conv2d(x, w, b)))
-    winograd = run(conv_pool_network(core, x.shape[1:], 32, "valid"), x, w, b)
-    monkeypatch.setenv("CONVLET_WINOGRAD", "0")
-    off = run(conv_pool_network(core, x.shape[1:], 32, "valid"), x, w, b)
-    np.testing.assert_array_equal(off, direct)
-    assert not np.array_equal(winograd, direct)
+    # Weights of zero around a kernel change no bit of a direct sum, and 5x5 kernels have no other.
+    padded_x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    padded_w = np.pad(w, ((1, 1), (1, 1), (0, 0), (0, 0)))
+    plain = run(conv_network(core, padded_x.shape[1:], 32, "valid", 5), padded_x, padded_w, b)
+    pooled = ops.max_pooling2d(ops.relu(plain))
+    for network, direct in [(conv_network, plain), (conv_pool_network, pooled)]:
+        monkeypatch.delenv("CONVLET_WINOGRAD", raising=False)
+        assert not np.array_equal(run(network(core, x.shape[1:], 32, "valid"), x, w, b), direct)
+        monkeypatch.setenv("CONVLET_WINOGRAD", "0")
+        off = run(network(core, x.shape[1:], 32, "valid"), x, w, b)
+        np.testing.assert_array_equal(off, direct)
 
 
 def test_nan_reaches_the_windows_that_see_it(core: ModuleType, rng: np.random.Generator) -> None:

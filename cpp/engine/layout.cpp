@@ -41,7 +41,7 @@ class Arena {
 }  // namespace
 
 // Time: step s runs forward at time s, the loss at time S, step s backward at time 2 S - s.
-Layout::Layout(const Program& program, Mode mode, std::int64_t rows_at_once) : rows(rows_at_once) {
+Layout::Layout(const Program& program, Mode mode, std::int64_t rows_) : rows(rows_) {
   const bool training = mode == Mode::kTraining;
   const auto steps = static_cast<std::int64_t>(program.steps.size());
   Arena arena;
@@ -64,12 +64,15 @@ Layout::Layout(const Program& program, Mode mode, std::int64_t rows_at_once) : r
   size = arena.size();
 }
 
-std::int64_t rows_in_cache(const Program& program, Mode mode) {
-  constexpr std::int64_t kFloats =
+std::int64_t rows_at_once(const Program& program, Mode mode) {
+  constexpr std::int64_t kFloatsInCache =
       (std::int64_t{1} << 20) / static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t one = Layout(program, mode, 1).size;
-  const std::int64_t per_row = std::max<std::int64_t>(1, Layout(program, mode, 2).size - one);
-  return std::max<std::int64_t>(1, (kFloats - one) / per_row + 1);
+  std::int64_t weights = 0;
+  for (const Step& step : program.steps)
+    weights += step.op->storage(mode == Mode::kTraining).packed;
+  const std::int64_t per_row = Layout(program, mode, 2).size - Layout(program, mode, 1).size;
+  return std::max<std::int64_t>(
+      1, std::max(kFloatsInCache, weights) / std::max<std::int64_t>(1, per_row));
 }
 
 }  // namespace convlet

@@ -25,7 +25,9 @@ struct Layout {
   std::int64_t workspace_size = 0;
 };
 
-// As many rows as keep the arena in a core's second-level cache, at least one.
-std::int64_t rows_in_cache(const Program& program, Mode mode);
+// As many rows as keep the arena in a core's second-level cache, at least one; more where the
+// weights do not fit it either: each pass over the rows reads them all, so they are worth as much
+// memory.
+std::int64_t rows_at_once(const Program& program, Mode mode);
 
 }  // namespace convlet

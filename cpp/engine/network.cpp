@@ -31,8 +31,8 @@ void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t most, F&& f) 
 Network::Network(const Shape& input, std::vector<OpSpec> ops)
     : program_(input, std::move(ops)),
       parameters_(program_.parameter_size),
-      inference_{rows_in_cache(program_, Mode::kInference), nullptr, {}},
-      training_{rows_in_cache(program_, Mode::kTraining), nullptr, {}} {}
+      inference_{rows_at_once(program_, Mode::kInference), nullptr, {}},
+      training_{rows_at_once(program_, Mode::kTraining), nullptr, {}} {}
 
 void Network::set_parameter(std::size_t index, const float* value) {
   const Parameter& parameter = program_.parameters[index];
@@ -67,7 +67,7 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
 
 std::vector<std::unique_ptr<Worker>>& Network::crew(Mode mode, int shares, std::int64_t rows) {
   Crew& crew = mode == Mode::kTraining ? training_ : inference_;
-  rows = std::min(rows, crew.rows_in_cache);
+  rows = std::min(rows, crew.rows_at_once);
   if (crew.layout == nullptr || crew.layout->rows < rows) {
     crew.workers.clear();
     crew.layout = std::make_unique<Layout>(program_, mode, rows);

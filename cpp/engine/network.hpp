@@ -69,7 +69,7 @@ class Network {
 
  private:
   struct Crew {  // the workers of one mode
-    std::int64_t rows_in_cache;
+    std::int64_t rows_at_once;
     std::unique_ptr<Layout> layout;
     std::vector<std::unique_ptr<Worker>> workers;
   };

@@ -31,6 +31,7 @@ bool winograd_is_off() {
 // them.
 std::unique_ptr<Op> take_step(std::vector<OpSpec>& ops, std::size_t& next, const Shape& input) {
   OpSpec spec = std::move(ops[next++]);
+  if (spec.name == "conv2d" && winograd_is_off()) spec.attributes.set("winograd", false);
   if ((spec.name == "conv2d" || spec.name == "dense") && next < ops.size() &&
       is_activation(ops[next], "relu")) {
     spec.attributes.set("activation", std::string("relu"));
@@ -39,7 +40,6 @@ std::unique_ptr<Op> take_step(std::vector<OpSpec>& ops, std::size_t& next, const
   std::unique_ptr<Op> op = make_op(spec.name, spec.attributes, input);
   if (spec.name == "conv2d" && next < ops.size() &&
       is_pool_of_four(ops[next], op->output_shape())) {
-    if (winograd_is_off()) spec.attributes.set("winograd", false);
     op = make_op("conv2d_max_pooling2d", spec.attributes, input);
     ++next;
   }

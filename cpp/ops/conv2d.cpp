@@ -29,22 +29,28 @@ constexpr std::int64_t kFewTaps = 12;
 // Windows whose gradient is spread over their pixels at a time, to stay in the first-level cache.
 constexpr std::int64_t kSpread = 48;
 
-// Input channels from which Winograd's transforms pay. Measured on Sapphire Rapids (34x34 images,
-// 32 filters, direct / Winograd): 3 channels 0.84, 16 channels 1.5, 32 channels 1.54; 13x13x32 to
-// 64 filters 1.7.
-constexpr std::int64_t kWinogradChannels = 8;
+// Outputs that are computed: all, or those in whole 2x2 windows.
+std::int64_t computed(std::int64_t size, bool pool) { return pool ? size / 2 * 2 : size; }
 
 bool uses_winograd(const Convolution& c, bool pool) {
-  const Window2D& w = c.window;
-  return pool && c.winograd && w.kh == 3 && w.kw == 3 && w.sh == 1 && w.sw == 1 &&
-         w.ic >= kWinogradChannels;
+  return winograd_pays(c, computed(c.window.oh, pool), computed(c.window.ow, pool));
+}
+
+// The convolution with its input padded to whole tiles where Winograd needs that.
+Convolution with_whole_tiles(Convolution c, bool pool) {
+  if (!uses_winograd(c, pool)) return c;
+  Window2D& w = c.window;
+  w.ph = std::max(w.ph, round_up(computed(w.oh, pool), 2) + w.kh - 1);
+  w.pw = std::max(w.pw, round_up(computed(w.ow, pool), 2) + w.kw - 1);
+  elements({w.ph, w.pw, w.ic});
+  return c;
 }
 
 class Conv2D final : public Op {
  public:
   Conv2D(const Convolution& convolution, bool pool)
       : Op(output_of(convolution, pool), convolution.parameters()),
-        c_(convolution),
+        c_(with_whole_tiles(convolution, pool)),
         pool_(pool),
         pad_(c_.window.pad()),
         sources_(elements(output_shape()) / c_.oc),
@@ -52,17 +58,24 @@ class Conv2D final : public Op {
         winograd_(uses_winograd(c_, pool)),
         forward_packed_(winograd_ ? winograd_packed_size(c_.window.ic, c_.oc)
                                   : packed_size(c_.depth(), c_.oc)) {
-    for (std::int64_t i = 0; i < sources_; ++i) {
-      out_.push_back(static_cast<std::int32_t>(i * c_.oc));
-      if (winograd_) tile_.push_back(table_.patches().pixel[static_cast<std::size_t>(4 * i)]);
+    const Window2D& w = c_.window;
+    images_together_ = w.padded() ? images_together(w.oh * w.ow) : 1;
+    if (winograd_ && pool) {
+      tiles_ = winograd_tiles(w.oh / 2 * 2, w.ow / 2 * 2, w.pw, w.ic, w.ow / 2 * c_.oc, c_.oc);
+    } else if (winograd_) {
+      tiles_ = winograd_tiles(w.oh, w.ow, w.pw, w.ic, 2 * w.ow * c_.oc, 2 * c_.oc);
+    } else {
+      for (std::int64_t i = 0; i < sources_; ++i) {
+        out_.push_back(static_cast<std::int32_t>(i * c_.oc));
+      }
     }
     if (pool || c_.relu) sparse_.emplace(c_, table_.patches());
     if (!pool) dense_data_.emplace(c_);
   }
 
   Storage storage(bool training) const override {
-    const std::int64_t forward =
-        padded_size() + (winograd_ ? winograd_scratch_size(c_.window.ic) : 0);
+    const std::int64_t forward = images_together_ * padded_size() +
+                                 (winograd_ ? winograd_scratch_size(c_.window.ic, c_.oc) : 0);
     if (!training) return {.packed = forward_packed_, .scratch = forward};
     Storage storage{.packed = forward_packed_,
                     .saved_per_row = argmax_size() + padded_size(),
@@ -90,9 +103,10 @@ class Conv2D final : public Op {
       pad2d(pad_, a.rows, a.x, padded);
       product(a, a.rows, padded, a.y);
     } else {
-      for (std::int64_t row = 0; row < a.rows; ++row) {
-        pad2d(pad_, 1, a.x + row * pad_.size(), a.scratch);
-        product(a, 1, a.scratch, a.y + row * y_size());
+      for (std::int64_t row = 0; row < a.rows; row += images_together_) {
+        const std::int64_t rows = std::min(images_together_, a.rows - row);
+        pad2d(pad_, rows, a.x + row * pad_.size(), a.scratch);
+        product(a, rows, a.scratch, a.y + row * y_size());
       }
     }
   }
@@ -151,14 +165,22 @@ class Conv2D final : public Op {
   bool few_taps() const { return c_.depth() <= kFewTaps; }
 
   void product(const ForwardArgs& a, std::int64_t rows, const float* x, float* y) const {
-    const PatchProduct g{table_.patches(), out_, pad_.padded_size(), y_size(), c_.oc};
     const float* bias = c_.bias_of(a.parameters);
     auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
     if (winograd_) {
       const Window2D& w = c_.window;
-      winograd_product_max4({tile_, out_, w.pw * w.ic, pad_.padded_size(), y_size(), w.ic, c_.oc},
-                            rows, x, a.packed, bias, c_.relu, a.scratch + padded_size(), y, argmax);
-    } else if (pool_) {
+      const WinogradProduct g{tiles_,   w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(),
+                              y_size(), w.ic,        c_.oc};
+      float* scratch = a.scratch + images_together_ * padded_size();
+      if (pool_) {
+        winograd_product_max4(g, rows, x, a.packed, bias, c_.relu, scratch, y, argmax);
+      } else {
+        winograd_product(g, rows, x, a.packed, bias, c_.relu, scratch, y);
+      }
+      return;
+    }
+    const PatchProduct g{table_.patches(), out_, pad_.padded_size(), y_size(), c_.oc};
+    if (pool_) {
       patch_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
     } else {
       patch_product(g, rows, x, a.packed, bias, c_.relu, y);
@@ -170,10 +192,14 @@ class Conv2D final : public Op {
   bool is_sparse(const BackwardArgs& a) const {
     if (pool_ || !sparse_) return pool_;
     const bool data = a.dx != nullptr;
-    const std::int64_t dense_pixels = sources_ + (data ? c_.window.ih * c_.window.iw : 0);
+    double dense_pixels = static_cast<double>(sources_);
+    if (data) {
+      dense_pixels +=
+          dense_data_->relative_cost() * static_cast<double>(c_.window.ih * c_.window.iw);
+    }
     const auto non_zeros = static_cast<double>(count_non_zeros(a.rows * y_size(), a.dy));
     return non_zeros * (data ? 2.0 : 1.0) * kNonZeroCost <
-           static_cast<double>(a.rows * dense_pixels * c_.oc);
+           static_cast<double>(a.rows * c_.oc) * dense_pixels;
   }
 
   const std::uint8_t* argmax_of(const BackwardArgs& a) const {
@@ -218,8 +244,9 @@ class Conv2D final : public Op {
   PatchTable table_;
   bool winograd_;
   std::int64_t forward_packed_;
-  std::vector<std::int32_t> out_;
-  std::vector<std::int32_t> tile_;  // patches for Winograd
+  std::vector<std::int32_t> out_;  // the results' places in the direct product
+  std::vector<WinogradTile> tiles_;
+  std::int64_t images_together_;  // that forward pads at once
   std::optional<SparseConvolution> sparse_;
   std::optional<DataGradient> dense_data_;
 };

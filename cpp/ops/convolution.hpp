@@ -8,6 +8,7 @@
 #include "kernels/patch_product.hpp"
 #include "kernels/patches.hpp"
 #include "kernels/sparse_gradient.hpp"
+#include "kernels/winograd.hpp"
 #include "ops/op.hpp"
 #include "ops/window2d.hpp"
 
@@ -54,6 +55,17 @@ class PatchTable {
   std::int32_t run_length_;
 };
 
+// Whether Winograd's F(2x2, 3x3) beats the direct product for outputs of oh x ow.
+bool winograd_pays(const Convolution& convolution, std::int64_t oh, std::int64_t ow);
+
+// Winograd's tiles over oh x ow outputs from a padded image of pw columns of ic floats. Results of
+// a tile start y_row floats after those of the tile above and y_tile after those of the one before.
+std::vector<WinogradTile> winograd_tiles(std::int64_t oh, std::int64_t ow, std::int64_t pw,
+                                         std::int64_t ic, std::int64_t y_row, std::int64_t y_tile);
+
+// Images to work on at once so that together they fill the kernels' tiles.
+std::int64_t images_together(std::int64_t pixels);
+
 // dx = the convolution's input gradient from a dense dz. A gradient with strides falls into sh * sw
 // phases: input pixels whose distance to the window grid is the same see the same taps; each phase
 // is a stride-1 convolution of the padded dz with those taps, turned round and transposed.
@@ -62,7 +74,9 @@ class DataGradient {
   explicit DataGradient(const Convolution& convolution);
 
   std::int64_t packed_size() const { return packed_size_; }
-  std::int64_t scratch_size() const { return images_together_ * dz_pad_.padded_size(); }
+  std::int64_t scratch_size() const;
+  // About the work of this gradient, relative to the direct product.
+  double relative_cost() const { return tiles_.empty() ? 1.0 : 0.6; }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
   void operator()(std::int64_t images, const float* packed, const float* dz, float* scratch,
                   float* dx) const;
@@ -77,11 +91,13 @@ class DataGradient {
     std::int64_t packed_at;
   };
   void add_phase(std::int64_t fy, std::int64_t fx);
+  void multiply(std::int64_t images, const float* packed, float* scratch, float* dx) const;
 
   Convolution convolution_;
   Pad2D dz_pad_;
   std::vector<Phase> phases_;
-  bool covers_all_;  // every input pixel belongs to a phase that has taps
+  std::vector<WinogradTile> tiles_;  // in place of the one phase of a 3x3 convolution
+  bool covers_all_;                  // every input pixel belongs to a phase that has taps
   std::int64_t packed_size_ = 0;
   std::int64_t images_together_;
 };
