@@ -122,20 +122,6 @@ void weight_gradient(const WeightGradient& g, std::int64_t images, const float* 
   }
 }
 
-void spread_max4(std::int64_t windows, std::int64_t n, const float* dy, const std::uint8_t* argmax,
-                 float* dz) {
-  // Row by row: where n is no multiple of the vector, each row's end is written over by the next
-  // row's start.
-  for (std::int64_t q = 0; q < windows; ++q, dy += n, argmax += n, dz += 4 * n) {
-    for (int j = 0; j < 4; ++j) {
-      for (std::int64_t c = 0; c < n; c += kLanes) {
-        const simd::IntVec winner = simd::load_bytes(argmax + c);
-        simd::store(dz + j * n + c, winner == j ? simd::load(dy + c) : simd::zero());
-      }
-    }
-  }
-}
-
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db) {
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kernels/activations.hpp"
+#include "kernels/pooled_weight_gradient.hpp"
 #include "kernels/tile.hpp"
 #include "kernels/weight_gradient.hpp"
 #include "kernels/winograd.hpp"
@@ -20,14 +21,6 @@ namespace {
 // sparse and dense break even at 95 % of non-zeros for 5x5x64 to 64 filters, 60 % for 18x18x64 to
 // 64 and 48 % for 34x34x32 to 32, where the formula of is_sparse gives 94, 57 and 53.
 constexpr double kNonZeroCost = 2.0;
-
-// Weights per filter up to which a dense product costs less than making lists of non-zeros.
-// Measured on Sapphire Rapids (28x28x1, 3x3, 32 filters, pooling): 9 weights, dense / sparse 0.25
-// with AVX-512, 0.5 with AVX2.
-constexpr std::int64_t kFewTaps = 12;
-
-// Windows whose gradient is spread over their pixels at a time, to stay in the first-level cache.
-constexpr std::int64_t kSpread = 48;
 
 // Outputs that are computed: all, or those in whole 2x2 windows.
 std::int64_t computed(std::int64_t size, bool pool) { return pool ? size / 2 * 2 : size; }
@@ -56,6 +49,7 @@ class Conv2D final : public Op {
         sources_(elements(output_shape()) / c_.oc),
         table_(c_.window, pool ? PatchTable::Order::kWindows : PatchTable::Order::kRows),
         winograd_(uses_winograd(c_, pool)),
+        few_taps_(has_pooled_weight_gradient(table_.patches())),
         forward_packed_(winograd_ ? winograd_packed_size(c_.window.ic, c_.oc)
                                   : packed_size(c_.depth(), c_.oc)) {
     const Window2D& w = c_.window;
@@ -83,10 +77,7 @@ class Conv2D final : public Op {
     if (sparse_) {
       storage.packed += sparse_->packed_size();
       storage.scratch = std::max(storage.scratch, padded_size() + sparse_->scratch_size());
-      storage.workspace = sparse_->workspace_size();
-    }
-    if (pool_ && few_taps()) {
-      storage.scratch = std::max(storage.scratch, 4 * kSpread * c_.oc + simd::kLanes);
+      if (!few_taps_) storage.workspace = sparse_->workspace_size();
     }
     if (dense_data_) {
       storage.packed += dense_data_->packed_size();
@@ -116,10 +107,12 @@ class Conv2D final : public Op {
     if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
     const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
     const bool sparse = is_sparse(a);
-    if (sparse && !few_taps()) {
+    if (pool_ && few_taps_) {
+      pooled_weight_gradient(dense_weights(), a.rows, x, a.dy, argmax_of(a), a.gradient);
+    } else if (sparse && !few_taps_) {
       sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
     } else {
-      dense_weights(a, x);
+      weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
     }
     if (a.dx == nullptr) return;
     if (!sparse) {
@@ -130,7 +123,7 @@ class Conv2D final : public Op {
   }
 
   void finish_gradient(float* workspace, float* gradient) const override {
-    if (sparse_ && !few_taps()) sparse_->finish(workspace, gradient);
+    if (sparse_ && !few_taps_) sparse_->finish(workspace, gradient);
   }
 
   std::int64_t units() const override { return c_.window.ic; }
@@ -162,7 +155,7 @@ class Conv2D final : public Op {
   std::int64_t dense_packed_at() const {
     return forward_packed_ + (sparse_ ? sparse_->packed_size() : 0);
   }
-  bool few_taps() const { return c_.depth() <= kFewTaps; }
+  WeightGradient dense_weights() const { return {table_.patches(), pad_.padded_size(), c_.oc}; }
 
   void product(const ForwardArgs& a, std::int64_t rows, const float* x, float* y) const {
     const float* bias = c_.bias_of(a.parameters);
@@ -211,22 +204,6 @@ class Conv2D final : public Op {
     return {sources_, c_.oc, a.dy + at, pool_ ? argmax_of(a) + at : nullptr};
   }
 
-  void dense_weights(const BackwardArgs& a, const float* x) const {
-    const WeightGradient g{table_.patches(), pad_.padded_size(), c_.oc};
-    if (!pool_) return weight_gradient(g, a.rows, x, a.dy, a.gradient);
-    for (std::int64_t row = 0; row < a.rows; ++row) {
-      for (std::int64_t first = 0; first < sources_; first += kSpread) {
-        const std::int64_t count = std::min(kSpread, sources_ - first);
-        const SparseGradient dz = gradient_of(a, row).part(first, count);
-        spread_max4(count, c_.oc, dz.dy, dz.argmax, a.scratch);
-        WeightGradient part = g;
-        part.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(4 * first),
-                                                     static_cast<std::size_t>(4 * count));
-        weight_gradient(part, 1, x + row * pad_.padded_size(), a.scratch, a.gradient);
-      }
-    }
-  }
-
   // Into the padded image, where there is one, and from there into dx.
   void sparse_data(const BackwardArgs& a, std::int64_t row) const {
     float* dx = a.dx + row * pad_.size();
@@ -243,6 +220,7 @@ class Conv2D final : public Op {
   std::int64_t sources_;  // rows of y: pixels, or windows
   PatchTable table_;
   bool winograd_;
+  bool few_taps_;  // the gradient of the weights comes from all of dz
   std::int64_t forward_packed_;
   std::vector<std::int32_t> out_;  // the results' places in the direct product
   std::vector<WinogradTile> tiles_;
