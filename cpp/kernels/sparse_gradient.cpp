@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/epilogue.hpp"
 #include "kernels/tile.hpp"
 #include "simd/vec.hpp"
 
@@ -32,99 +33,109 @@ List list_of(const NonZeroLists& lists, std::int64_t i) {
 
 // dw[r * row + v] += sum over the list of value * x[at + run[r] + v], R runs of V vectors in
 // registers.
-template <int R, int V>
-void accumulate_patches(const List& list, const float* x, const std::int32_t* run, std::int64_t row,
-                        float* dw) {
-  const float* start[R];
-  Vec sums[R][V];
-  for (int r = 0; r < R; ++r) {
-    start[r] = x + run[r];
-    for (int v = 0; v < V; ++v) sums[r][v] = simd::load(dw + r * row + v * kLanes);
-  }
-  for (std::int32_t i = 0; i < list.count; ++i) {
-    const Vec value = simd::broadcast(list.value[i]);
-    const std::int32_t at = list.at[i];
-#pragma GCC unroll 8
+struct AccumulatePatches {
+  const float* x;
+  const std::int32_t* run;
+  std::int64_t row;
+  float* dw;
+
+  template <int R, int V>
+  void operator()(const List& list) const {
+    const float* start[R];
+    Vec sums[R][V];
     for (int r = 0; r < R; ++r) {
+      start[r] = x + run[r];
+      for (int v = 0; v < V; ++v) sums[r][v] = simd::load(dw + r * row + v * kLanes);
+    }
+    for (std::int32_t i = 0; i < list.count; ++i) {
+      const Vec value = simd::broadcast(list.value[i]);
+      const std::int32_t at = list.at[i];
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < V; ++v)
-        sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
+        for (int v = 0; v < V; ++v)
+          sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      for (int v = 0; v < V; ++v) simd::store(dw + r * row + v * kLanes, sums[r][v]);
     }
   }
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < V; ++v) simd::store(dw + r * row + v * kLanes, sums[r][v]);
-  }
-}
-
-using AccumulatePatches = void (*)(const List&, const float*, const std::int32_t*, std::int64_t,
-                                   float*);
-
-// accumulate_patches<r, v> for run-time r and v with r * v <= kMaxSums.
-template <int R>
-AccumulatePatches patches_kernel_of(int v) {
-  AccumulatePatches kernel = nullptr;
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (void)((v == I + 1 && (kernel = accumulate_patches<R, I + 1>, true)) || ...);
-  }(std::make_integer_sequence<int, std::min(kMaxVectors, kMaxSums / R)>{});
-  return kernel;
-}
-
-AccumulatePatches patches_kernel(int r, int v) {
-  switch (r) {
-    case 1:
-      return patches_kernel_of<1>(v);
-    case 2:
-      return patches_kernel_of<2>(v);
-    case 3:
-      return patches_kernel_of<3>(v);
-    case 4:
-      return patches_kernel_of<4>(v);
-    default:
-      return patches_kernel_of<kMaxRuns>(v);
-  }
-}
-
-// How one row of `vectors` vectors is cut into pieces of equal size, none above kMaxVectors.
-struct Cut {
-  int pieces;
-  int vectors;  // of every piece but the last
 };
 
-Cut cut_run(int vectors) {
-  const int pieces = (vectors + kMaxVectors - 1) / kMaxVectors;
-  return {pieces, (vectors + pieces - 1) / pieces};
-}
+// For every pixel: dx[pixel + run[r] + v] += sum over its list of value * w[r * w_run + at + v], R
+// runs of V vectors in registers, the last of a run of `tail` valid lanes.
+struct ScatterPatches {
+  const NonZeroLists& lists;
+  std::span<const std::int32_t> pixel;
+  const std::int32_t* run;
+  const float* w;
+  std::int64_t w_run;
+  int tail;
+  float* dx;
 
-// dx[v] += sum over the list of value * w[at + v]: V vectors of one run in registers, the last of
-// `tail` valid lanes.
-template <int V>
-void scatter_run(const List& list, const float* w, int tail, float* dx) {
-  Vec sums[V];
-  for (int v = 0; v < V - 1; ++v) sums[v] = simd::load(dx + v * kLanes);
-  float* last = dx + (V - 1) * kLanes;
-  sums[V - 1] = tail == kLanes ? simd::load(last) : simd::load_partial(last, tail);
-  for (std::int32_t i = 0; i < list.count; ++i) {
-    const Vec value = simd::broadcast(list.value[i]);
-    const float* row = w + list.at[i];
+  template <int R, int V>
+  void operator()() const {
+    for (std::size_t p = 0; p < pixel.size(); ++p) {
+      const List list = list_of(lists, static_cast<std::int64_t>(p));
+      if (list.count > 0) scatter<R, V>(list, dx + pixel[p]);
+    }
+  }
+
+  template <int R, int V>
+  void scatter(const List& list, float* to) const {
+    constexpr int kLast = (V - 1) * kLanes;
+    Vec sums[R][V];
+    for (int r = 0; r < R; ++r) {
+      const float* from = to + run[r];
+      for (int v = 0; v < V - 1; ++v) sums[r][v] = simd::load(from + v * kLanes);
+      sums[r][V - 1] =
+          tail == kLanes ? simd::load(from + kLast) : simd::load_partial(from + kLast, tail);
+    }
+    for (std::int32_t i = 0; i < list.count; ++i) {
+      const Vec value = simd::broadcast(list.value[i]);
+      const float* weights = w + list.at[i];
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) sums[v] = simd::fma(value, simd::load(row + v * kLanes), sums[v]);
+        for (int v = 0; v < V; ++v) {
+          sums[r][v] = simd::fma(value, simd::load(weights + r * w_run + v * kLanes), sums[r][v]);
+        }
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      for (int v = 0; v < V - 1; ++v) simd::store(to + run[r] + v * kLanes, sums[r][v]);
+      store_columns(to + run[r] + kLast, sums[r][V - 1], tail);
+    }
   }
-  for (int v = 0; v < V - 1; ++v) simd::store(dx + v * kLanes, sums[v]);
-  if (tail == kLanes) {
-    simd::store(last, sums[V - 1]);
-  } else {
-    simd::store_partial(last, sums[V - 1], tail);
-  }
+};
+
+// Calls kernel.operator()<r, v>(arguments) for run-time r and v with r * v <= kMaxSums.
+template <int R, class Kernel, class... Arguments>
+void call_for(int v, const Kernel& kernel, const Arguments&... arguments) {
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (void)((v == I + 1 && (kernel.template operator()<R, I + 1>(arguments...), true)) || ...);
+  }(std::make_integer_sequence<int, std::min(kMaxVectors, kMaxSums / R)>{});
 }
 
-using ScatterRun = void (*)(const List&, const float*, int, float*);
-
-ScatterRun scatter_kernel(int v) {
-  ScatterRun kernel = nullptr;
+template <class Kernel, class... Arguments>
+void call_for(int r, int v, const Kernel& kernel, const Arguments&... arguments) {
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    (void)((v == I + 1 && (kernel = scatter_run<I + 1>, true)) || ...);
-  }(std::make_integer_sequence<int, kMaxVectors>{});
-  return kernel;
+    (void)((r == I + 1 && (call_for<I + 1>(v, kernel, arguments...), true)) || ...);
+  }(std::make_integer_sequence<int, kMaxRuns>{});
+}
+
+// How one row of `vectors` vectors is cut into pieces of equal size, none above kMaxVectors, and
+// how many such rows fit into registers together.
+struct Cut {
+  int vectors;  // of every piece but the last
+  int runs;
+};
+
+Cut cut_run(int vectors, int runs) {
+  const int pieces = (vectors + kMaxVectors - 1) / kMaxVectors;
+  const int piece = (vectors + pieces - 1) / pieces;
+  return {piece, std::clamp(kMaxSums / piece, 1, std::min(kMaxRuns, runs))};
 }
 
 }  // namespace
@@ -234,17 +245,15 @@ void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZer
   const int runs = static_cast<int>(patches.run.size());
   const std::int64_t row = padded_run(patches);
   const int vectors = static_cast<int>(row / kLanes);
-  const Cut cut = cut_run(vectors);
-  const int together = std::clamp(kMaxSums / cut.vectors, 1, std::min(kMaxRuns, runs));
+  const Cut cut = cut_run(vectors, runs);
   for (std::int64_t c = 0; c < n; ++c) {
     const List list = list_of(by_channel, c);
     if (list.count == 0) continue;
-    for (int r = 0; r < runs; r += together) {
+    for (int r = 0; r < runs; r += cut.runs) {
       for (int v = 0; v < vectors; v += cut.vectors) {
-        const auto kernel =
-            patches_kernel(std::min(together, runs - r), std::min(cut.vectors, vectors - v));
-        kernel(list, x + v * kLanes, patches.run.data() + r, row,
-               dw + (c * runs + r) * row + v * kLanes);
+        const AccumulatePatches kernel{x + v * kLanes, patches.run.data() + r, row,
+                                       dw + (c * runs + r) * row + v * kLanes};
+        call_for(std::min(cut.runs, runs - r), std::min(cut.vectors, vectors - v), kernel, list);
       }
     }
   }
@@ -252,22 +261,26 @@ void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZer
 
 void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel,
                           const float* w, float* dx) {
+  // Floats. Every pixel reads its share of the weights anew: more of them than stay in the
+  // first-level cache take one run at a time.
+  constexpr std::int64_t kWeightsInCache = 8192;
+  const int runs = static_cast<int>(patches.run.size());
   const std::int64_t row = padded_run(patches);
   const int vectors = static_cast<int>(row / kLanes);
   const int tail = static_cast<int>(patches.run_length - (row - kLanes));
-  const Cut cut = cut_run(vectors);
-  for (std::size_t r = 0; r < patches.run.size(); ++r) {
-    const float* weights = w + static_cast<std::int64_t>(r) * n * row;
+  Cut cut = cut_run(vectors, runs);
+  if (runs * n * row > kWeightsInCache) cut.runs = 1;
+  for (int r = 0; r < runs; r += cut.runs) {
     for (int v = 0; v < vectors; v += cut.vectors) {
       const int piece = std::min(cut.vectors, vectors - v);
-      const int valid = v + piece == vectors ? tail : kLanes;
-      const ScatterRun kernel = scatter_kernel(piece);
-      for (std::int64_t p = 0; p < patches.pixels(); ++p) {
-        const List list = list_of(by_pixel, p);
-        if (list.count == 0) continue;
-        kernel(list, weights + v * kLanes, valid,
-               dx + patches.pixel[static_cast<std::size_t>(p)] + patches.run[r] + v * kLanes);
-      }
+      const ScatterPatches kernel{by_pixel,
+                                  patches.pixel,
+                                  patches.run.data() + r,
+                                  w + r * n * row + v * kLanes,
+                                  n * row,
+                                  v + piece == vectors ? tail : kLanes,
+                                  dx + v * kLanes};
+      call_for(std::min(cut.runs, runs - r), piece, kernel);
     }
   }
 }

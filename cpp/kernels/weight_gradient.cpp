@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/epilogue.hpp"
 #include "kernels/micro_kernel.hpp"
 #include "kernels/tile.hpp"
 #include "simd/vec.hpp"
@@ -123,14 +124,18 @@ void weight_gradient(const WeightGradient& g, std::int64_t images, const float* 
 }
 
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Vec sum = simd::load(db + i);
-    for (std::int64_t row = 0; row < rows; ++row) sum += simd::load(dz + row * n + i);
-    simd::store(db + i, sum);
-  }
-  for (; i < n; ++i) {
-    for (std::int64_t row = 0; row < rows; ++row) db[i] += dz[row * n + i];
+  constexpr int kChains = 4;  // of additions, side by side
+  for (std::int64_t i = 0; i < n; i += kLanes) {
+    const int count = static_cast<int>(std::min<std::int64_t>(n - i, kLanes));
+    Vec sums[kChains]{};
+    std::int64_t row = 0;
+    for (; row + kChains <= rows; row += kChains) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kChains; ++j) sums[j] += simd::load(dz + (row + j) * n + i);
+    }
+    for (; row < rows; ++row) sums[0] += simd::load(dz + row * n + i);
+    const Vec sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    store_columns(db + i, simd::load_partial(db + i, count) + sum, count);
   }
 }
 

@@ -19,7 +19,7 @@ struct WeightGradient {
 void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
                      float* dw);
 
-// db[n] += sum over rows of dz[row][n].
+// db[n] += sum over rows of dz[row][n], readable one vector past its end.
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db);
 
 }  // namespace convlet
