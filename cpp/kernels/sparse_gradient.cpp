@@ -206,7 +206,7 @@ void list_source(const SparseGradient& dz, std::int64_t q, std::int32_t stride, 
   for (std::int64_t c = 0; c < dz.n; c += kLanes) {
     const std::int64_t i = q * dz.n + c;
     const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, dz.n - c));
-    const Vec dy = simd::load_partial(dz.dy + i, valid);
+    const Vec dy = valid == kLanes ? simd::load(dz.dy + i) : simd::load_partial(dz.dy + i, valid);
     const IntVec alive = dy != simd::zero();
     const IntVec at = lane + static_cast<std::int32_t>(c) * stride;
     const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};

@@ -57,11 +57,22 @@ inline Vec load(const float* p) { return *reinterpret_cast<const detail::Unalign
 
 inline void store(float* p, Vec v) { *reinterpret_cast<detail::UnalignedVec*>(p) = v; }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+namespace detail {
+// -1 in the first `count` lanes.
+inline __m256i first_lanes(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+}  // namespace detail
+#endif
+
 // The first `count` lanes from memory, zeros behind them; reads nothing past p + count. 0 <= count
 // <= kLanes.
 inline Vec load_partial(const float* p, int count) {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1U), p);
+#elif defined(__AVX2__)
+  return _mm256_maskload_ps(p, detail::first_lanes(count));
 #else
   Vec v{};
   std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(float));
@@ -73,6 +84,8 @@ inline Vec load_partial(const float* p, int count) {
 inline void store_partial(float* p, Vec v, int count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, detail::first_lanes(count), v);
 #else
   std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(float));
 #endif
