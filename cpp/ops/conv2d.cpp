@@ -87,17 +87,21 @@ class Conv2D final : public Op {
   }
 
   void forward(const ForwardArgs& a) const override {
+    if (a.saved == nullptr || !c_.window.padded()) return forward_part(a, {});
+    float* padded = a.saved + a.rows * argmax_size();
+    pad2d(pad_, a.rows, a.x, padded);
+    product(a, {}, a.rows, padded, a.y);
+  }
+
+  // Every part pads all of x for itself.
+  void forward_part(const ForwardArgs& a, Part part) const override {
     if (!c_.window.padded()) {
-      product(a, a.rows, a.x, a.y);
-    } else if (a.saved != nullptr) {
-      float* padded = a.saved + a.rows * argmax_size();
-      pad2d(pad_, a.rows, a.x, padded);
-      product(a, a.rows, padded, a.y);
+      product(a, part, a.rows, a.x, a.y);
     } else {
       for (std::int64_t row = 0; row < a.rows; row += images_together_) {
         const std::int64_t rows = std::min(images_together_, a.rows - row);
         pad2d(pad_, rows, a.x + row * pad_.size(), a.scratch);
-        product(a, rows, a.scratch, a.y + row * y_size());
+        product(a, part, rows, a.scratch, a.y + row * y_size());
       }
     }
   }
@@ -157,13 +161,13 @@ class Conv2D final : public Op {
   }
   WeightGradient dense_weights() const { return {table_.patches(), pad_.padded_size(), c_.oc}; }
 
-  void product(const ForwardArgs& a, std::int64_t rows, const float* x, float* y) const {
+  void product(const ForwardArgs& a, Part part, std::int64_t rows, const float* x, float* y) const {
     const float* bias = c_.bias_of(a.parameters);
     auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
     if (winograd_) {
       const Window2D& w = c_.window;
-      const WinogradProduct g{tiles_,   w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(),
-                              y_size(), w.ic,        c_.oc};
+      const WinogradProduct g{part.of(tiles_), w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(),
+                              y_size(),        w.ic,        c_.oc};
       float* scratch = a.scratch + images_together_ * padded_size();
       if (pool_) {
         winograd_product_max4(g, rows, x, a.packed, bias, c_.relu, scratch, y, argmax);
@@ -172,7 +176,11 @@ class Conv2D final : public Op {
       }
       return;
     }
-    const PatchProduct g{table_.patches(), out_, pad_.padded_size(), y_size(), c_.oc};
+    const auto out = part.of(out_);
+    if (out.empty()) return;
+    const std::int64_t first = part.begin(sources_) * (pool_ ? 4 : 1);
+    PatchProduct g{table_.patches(), out, pad_.padded_size(), y_size(), c_.oc};
+    g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first));
     if (pool_) {
       patch_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
     } else {

@@ -1,4 +1,6 @@
 // Dense (+ bias, + ReLU) on the last axis.
+#include <algorithm>
+
 #include "kernels/activations.hpp"
 #include "kernels/pack.hpp"
 #include "kernels/patch_product.hpp"
@@ -26,9 +28,18 @@ class Dense final : public Op {
     return {.packed = forward_packed() + (training ? packed_size(units_, in_) : 0)};
   }
 
-  void forward(const ForwardArgs& a) const override {
-    const float* bias = bias_ ? a.parameters + bias_offset() : nullptr;
-    patch_product(product(in_, units_), a.rows * rows_, a.x, a.packed, bias, relu_, a.y);
+  void forward(const ForwardArgs& a) const override { forward_part(a, {}); }
+
+  // A part is some of the units, in whole panels.
+  void forward_part(const ForwardArgs& a, Part part) const override {
+    const std::int64_t panels = (units_ + kPanel - 1) / kPanel;
+    const std::int64_t first = part.begin(panels) * kPanel;
+    const std::int64_t last = std::min(part.end(panels) * kPanel, units_);
+    if (first >= last) return;
+    PatchProduct g = product(in_, units_);
+    g.n = last - first;
+    const float* bias = bias_ ? a.parameters + bias_offset() + first : nullptr;
+    patch_product(g, a.rows * rows_, a.x, a.packed + first * in_, bias, relu_, a.y + first);
   }
 
   void backward(const BackwardArgs& a) const override {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,22 @@ struct Storage {
   std::int64_t scratch = 0;        // a worker's, lost between calls
   std::int64_t workspace =
       0;  // a worker's, accumulated over the backward calls of a step, zero at its start
+};
+
+// One of `count` nearly equal parts.
+struct Part {
+  std::int64_t index = 0;
+  std::int64_t count = 1;
+
+  // Where it begins and ends in a range of `size`.
+  std::int64_t begin(std::int64_t size) const { return size * index / count; }
+  std::int64_t end(std::int64_t size) const { return size * (index + 1) / count; }
+  template <class T>
+  std::span<const T> of(const std::vector<T>& all) const {
+    const auto size = static_cast<std::int64_t>(all.size());
+    return std::span(all).subspan(static_cast<std::size_t>(begin(size)),
+                                  static_cast<std::size_t>(end(size) - begin(size)));
+  }
 };
 
 struct ForwardArgs {
@@ -74,6 +91,12 @@ class Op {
   }
 
   virtual void forward(const ForwardArgs& a) const = 0;
+  // Part `part` of `parts` of forward's output, from all of x: for workers that share a few large
+  // rows in inference. Parts do not overlap; together they are the same bits. An op that cannot be
+  // parted does everything in its first part.
+  virtual void forward_part(const ForwardArgs& a, Part part) const {
+    if (part.index == 0) forward(a);
+  }
   virtual void backward(const BackwardArgs& a) const = 0;
   // Once after the last backward of a step: adds what the workspace holds to the gradient.
   virtual void finish_gradient(float* workspace, float* gradient) const {
