@@ -13,12 +13,17 @@ from convlet import _native
 
 @pytest.fixture(params=_native.available_levels())
 def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Each compiled module that this machine can run, in turn the one that convlet uses."""
+    """Each compiled module that this machine can run, in turn the one that convlet uses.
+
+    Even the smallest call uses as many threads as the test has set.
+    """
     module = _native.load(request.param)
     monkeypatch.setattr(_native, "core", module)
-    threads = module.get_num_threads()
+    threads, serial_flops = module.get_num_threads(), module.get_serial_flops()
+    module.set_serial_flops(0.0)
     yield module
     module.set_num_threads(threads)
+    module.set_serial_flops(serial_flops)
 
 
 @pytest.fixture

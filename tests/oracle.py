@@ -125,6 +125,134 @@ def max_pooling2d_backward(
     return add_windows(parts, x.shape, strides, padding)
 
 
+# ---- Other pooling ------------------------------------------------------------------------------
+
+
+def average_pooling2d(
+    x: Any, pool_size: Pair, strides: Pair | None = None, padding: str = "valid"
+) -> np.ndarray:
+    """Mean of each window's cells inside the image: (n, ih, iw, c) -> (n, oh, ow, c)."""
+    x = _float64(x)
+    geometry = pool_size, strides or pool_size, padding
+    cells = windows(np.ones(x.shape), *geometry).sum(axis=(4, 5))
+    return windows(x, *geometry).sum(axis=(4, 5)) / cells
+
+
+def average_pooling2d_backward(
+    x: Any, dy: Any, pool_size: Pair, strides: Pair | None = None, padding: str = "valid"
+) -> np.ndarray:
+    """Each cell inside the image gets an equal part of its window's dy."""
+    x, dy = _float64(x), _float64(dy)
+    strides = strides or pool_size
+    inside = windows(np.ones(x.shape), pool_size, strides, padding)
+    parts = inside * (dy / inside.sum(axis=(4, 5)))[..., None, None]
+    return add_windows(parts, x.shape, strides, padding)
+
+
+def global_max_pooling2d(x: Any) -> np.ndarray:
+    """Maximum of each channel: (n, h, w, c) -> (n, 1, 1, c); NaN wins."""
+    return _float64(x).max(axis=(1, 2), keepdims=True)
+
+
+def global_max_pooling2d_backward(x: Any, dy: Any) -> np.ndarray:
+    """Equal maxima get equal parts; a NaN is a maximum."""
+    x, dy = _float64(x), _float64(dy)
+    largest = (x == x.max(axis=(1, 2), keepdims=True)) | np.isnan(x)
+    return largest * dy / largest.sum(axis=(1, 2), keepdims=True)
+
+
+# ---- Batch normalization ------------------------------------------------------------------------
+
+
+def batch_normalization(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float = 1e-3
+) -> np.ndarray:
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, channels on the last axis."""
+    inverse = 1.0 / np.sqrt(_float64(variance) + epsilon)
+    return _float64(gamma) * (_float64(x) - mean) * inverse + beta
+
+
+def moments(x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and biased variance of each channel."""
+    rows = _float64(x).reshape(-1, np.shape(x)[-1])
+    return rows.mean(axis=0), rows.var(axis=0)
+
+
+def batch_normalization_backward(
+    x: Any, gamma: Any, mean: Any, variance: Any, dy: Any, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dx, dgamma, dbeta for a mean and variance that do not depend on x."""
+    x, dy = _float64(x), _float64(dy)
+    inverse = 1.0 / np.sqrt(_float64(variance) + epsilon)
+    axes = tuple(range(x.ndim - 1))
+    dgamma = (dy * (x - mean) * inverse).sum(axis=axes)
+    return dy * gamma * inverse, dgamma, dy.sum(axis=axes)
+
+
+def batch_normalization_of_batch_backward(
+    x: Any, gamma: Any, dy: Any, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients dx, dgamma, dbeta where mean and variance are those of x itself."""
+    x, dy = _float64(x), _float64(dy)
+    mean, variance = moments(x)
+    inverse = 1.0 / np.sqrt(variance + epsilon)
+    normal = (x - mean) * inverse
+    axes = tuple(range(x.ndim - 1))
+    dgamma, dbeta = (dy * normal).sum(axis=axes), dy.sum(axis=axes)
+    count = x.size // x.shape[-1]
+    return gamma * inverse * (dy - dbeta / count - normal * dgamma / count), dgamma, dbeta
+
+
+# ---- Random numbers -----------------------------------------------------------------------------
+
+
+def philox(counter: Any, key: tuple[int, int]) -> np.ndarray:
+    """Philox4x32-10 of counters (..., 4): words (..., 4), as uint64 below 2**32.
+
+    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+    """
+    mask = np.uint64(0xFFFFFFFF)
+    c = [np.asarray(counter, np.uint64)[..., i] for i in range(4)]
+    k = list(key)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        high0, high1 = p0 >> np.uint64(32), p1 >> np.uint64(32)
+        c = [high1 ^ c[1] ^ np.uint64(k[0]), p1 & mask, high0 ^ c[3] ^ np.uint64(k[1]), p0 & mask]
+        k = [(k[0] + 0x9E3779B9) % 2**32, (k[1] + 0xBB67AE85) % 2**32]
+    return np.stack(c, axis=-1)
+
+
+def random_bits(size: int, rows: int, seed: int, step: int) -> np.ndarray:
+    """The 32-bit numbers of a batch (rows, size), in groups of 64: word by word of 16 counters."""
+    groups = -(-size // 64)
+    counter = np.zeros((rows, groups, 16, 4), np.uint64)
+    counter[..., 0] = np.arange(groups * 16, dtype=np.uint64).reshape(groups, 16)
+    counter[..., 1] = np.arange(rows, dtype=np.uint64)[:, None, None]
+    counter[..., 2:] = step % 2**32, step // 2**32
+    words = philox(counter, (seed % 2**32, seed // 2**32))
+    return words.swapaxes(2, 3).reshape(rows, -1)[:, :size]
+
+
+def dropout_factors(
+    shape: tuple[int, ...], rate: float, seed: int, step: int, noise_shape: Any = None
+) -> np.ndarray:
+    """What dropout multiplies a batch of this shape with: 0 or 1 / (1 - rate)."""
+    noise_shape = noise_shape or shape[1:]
+    bits = random_bits(int(np.prod(noise_shape)), shape[0], seed, step)
+    kept = bits.reshape(-1, *noise_shape) >= round(rate * 2**32)
+    return np.broadcast_to(kept, shape) / (1.0 - rate)
+
+
+def normal_noise(shape: tuple[int, ...], seed: int, step: int) -> np.ndarray:
+    """Standard normal numbers for a batch of this shape, by Box and Muller's transform."""
+    size = int(np.prod(shape[1:]))
+    bits = random_bits(-(-size // 64) * 64, shape[0], seed, step).reshape(shape[0], -1, 2, 32)
+    uniform = ((bits >> np.uint64(9)) + 0.5) / 2**23
+    radius, angle = np.sqrt(-2.0 * np.log(uniform[:, :, 0])), 2.0 * np.pi * uniform[:, :, 1]
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
+    return pairs.reshape(shape[0], -1)[:, :size].reshape(shape)
+
+
 # ---- Dense --------------------------------------------------------------------------------------
 
 

@@ -40,12 +40,36 @@ def given(value: Any) -> Bounded:
     return Bounded(value, np.zeros_like(value))
 
 
-class OracleNetwork:
-    """A chain of ops: output and gradients with their bounds."""
+class Normal(NamedTuple):
+    """What batch normalization makes of its inputs on the way."""
 
-    def __init__(self, ops: Sequence[Op], parameters: Sequence[Any], *, exact: bool = False):
+    centered: Bounded
+    inverse: np.ndarray  # 1 / sqrt(variance + epsilon)
+    relative: np.ndarray  # its relative error
+    gamma: np.ndarray
+    beta: np.ndarray
+    moments: tuple[Bounded, Bounded]
+
+
+class OracleNetwork:
+    """A chain of ops: output and gradients with their bounds.
+
+    With `training` the rows are one batch of the given step.
+    """
+
+    def __init__(
+        self,
+        ops: Sequence[Op],
+        parameters: Sequence[Any],
+        *,
+        exact: bool = False,
+        training: bool = False,
+        step: int = 0,
+    ):
         self.ops = ops
         self.exact = exact
+        self.training = training
+        self.step = step
         self.decided = True
         remaining = [given(p) for p in parameters]
         self.parameters = []  # per op
@@ -58,6 +82,7 @@ class OracleNetwork:
     def forward(self, x: Any) -> Bounded:
         """Output for the rows x (n, ...)."""
         self.values = [given(x)]
+        self.moving: list[Bounded] = []  # means and variances behind this step
         for (name, attributes), parameters in zip(self.ops, self.parameters, strict=True):
             step = getattr(self, f"_{name}")
             self.values.append(step(attributes, parameters, self.values[-1]))
@@ -142,7 +167,7 @@ class OracleNetwork:
         )
         return dx, [dw, self._sum_rows(dy)][: len(parameters)]
 
-    # ---- Pooling and shapes ---------------------------------------------------------------------
+    # ---- Pooling --------------------------------------------------------------------------------
 
     def _max_pooling2d(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
@@ -177,6 +202,185 @@ class OracleNetwork:
             float(np.prod(attributes["pool_size"])),
         )
         return dx, []
+
+    def _average_pooling2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        window = attributes["pool_size"], attributes["strides"], attributes["padding"]
+        return self._product(
+            lambda x, one: one * oracle.average_pooling2d(x, *window),
+            x,
+            given(1.0),
+            float(np.prod(attributes["pool_size"])) + 2,
+        )
+
+    def _average_pooling2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        window = attributes["pool_size"], attributes["strides"], attributes["padding"]
+        dx = self._product(
+            lambda dy, one: one * oracle.average_pooling2d_backward(x.value, dy, *window),
+            dy,
+            given(1.0),
+            float(np.prod(attributes["pool_size"])) + 2,
+        )
+        return dx, []
+
+    def _global_max_pooling2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        height, width = x.value.shape[1:3]
+        self._decide_maxima(x, (height, width), (1, 1), "valid")
+        return Bounded(oracle.global_max_pooling2d(x.value), oracle.global_max_pooling2d(x.error))
+
+    def _global_max_pooling2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        dx = self._product(
+            lambda dy, one: one * oracle.global_max_pooling2d_backward(x.value, dy),
+            dy,
+            given(1.0),
+            1.0,
+        )
+        return dx, []
+
+    # ---- Random masks and noise -----------------------------------------------------------------
+
+    def _dropout(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._times(x, self._dropout_factors(attributes, x))
+
+    def _dropout_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._times(dy, self._dropout_factors(attributes, x)), []
+
+    def _dropout_factors(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        if not self.training:
+            return given(1.0)
+        seed, noise_shape = attributes["seed"], attributes.get("noise_shape")
+        factors = oracle.dropout_factors(
+            x.value.shape, attributes["rate"], seed, self.step, noise_shape
+        )
+        return Bounded(factors, EPS * factors)
+
+    def _gaussian_noise(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        if not self.training:
+            return x
+        noise = self._noise(attributes["seed"], x, 0.0, attributes["stddev"])
+        value = x.value + noise.value
+        return Bounded(value, x.error + noise.error + EPS * np.abs(value))
+
+    def _gaussian_noise_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return dy, []
+
+    def _gaussian_dropout(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._times(x, self._gaussian_factors(attributes, x))
+
+    def _gaussian_dropout_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._times(dy, self._gaussian_factors(attributes, x)), []
+
+    def _gaussian_factors(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        if not self.training:
+            return given(1.0)
+        rate = attributes["rate"]
+        return self._noise(attributes["seed"], x, 1.0, (rate / (1.0 - rate)) ** 0.5)
+
+    def _noise(self, seed: int, x: Bounded, mean: float, deviation: float) -> Bounded:
+        """An angle below 2 pi and a logarithm below 34 err by eps times their size."""
+        noise = deviation * oracle.normal_noise(x.value.shape, seed, self.step)
+        return Bounded(mean + noise, EPS * (60.0 * deviation + mean + np.abs(noise)))
+
+    def _times(self, x: Bounded, factors: Bounded) -> Bounded:
+        return self._product(lambda a, b: a * b, x, factors, 1.0)
+
+    # ---- Batch normalization --------------------------------------------------------------------
+
+    def _batch_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        n = self._normal(attributes, parameters, x)
+        if self.training:
+            momentum = attributes["momentum"]
+            for moving, batch in zip(parameters[-2:], n.moments, strict=True):
+                value = momentum * moving.value + (1.0 - momentum) * batch.value
+                self.moving.append(
+                    Bounded(value, (1 - momentum) * batch.error + 4 * EPS * (1 + np.abs(value)))
+                )
+        scaled = n.gamma * n.inverse * n.centered.value
+        error = np.abs(n.gamma) * n.inverse * n.centered.error + np.abs(scaled) * n.relative
+        beta = np.abs(n.beta)
+        return Bounded(scaled + n.beta, error + 4 * EPS * (np.abs(scaled) + beta))
+
+    def _batch_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        n = self._normal(attributes, parameters, x)
+        epsilon = attributes["epsilon"]
+        length = x.value.size // x.value.shape[-1]
+        flat = [b.reshape((length, -1)) for b in (n.centered, dy)]
+        product = self._product(lambda a, b: (a * b).sum(axis=0), *flat, length)
+        dbeta = self._sum_rows(dy)
+        dgamma = Bounded(
+            n.inverse * product.value,
+            n.inverse * (product.error + (n.relative + 2 * EPS) * np.abs(product.value)),
+        )
+        scale = np.abs(n.gamma) * n.inverse
+        if self.training:
+            value = oracle.batch_normalization_of_batch_backward(
+                x.value, n.gamma, dy.value, epsilon
+            )[0]
+            of_mean, of_product = (
+                (np.abs(b.value) / length, b.error / length) for b in (dbeta, product)
+            )
+            c = np.abs(n.centered.value)
+            square = n.inverse**2
+            size = np.abs(dy.value) + of_mean[0] + c * square * of_product[0]
+            error = dy.error + of_mean[1] + c * square * of_product[1]
+            error = error + (n.centered.error + 2 * c * n.relative) * square * of_product[0]
+            dx = Bounded(value, scale * (error + size * (n.relative + 8 * EPS)))
+        else:
+            value = n.gamma * n.inverse * dy.value
+            dx = Bounded(value, scale * dy.error + np.abs(value) * (n.relative + 4 * EPS))
+        kept = [g for g, name in ((dgamma, "scale"), (dbeta, "center")) if attributes[name]]
+        return dx, [*kept, given(np.zeros_like(n.gamma)), given(np.zeros_like(n.gamma))]
+
+    def _normal(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Normal:
+        *trained, moving_mean, moving_variance = parameters
+        one = np.ones_like(moving_mean.value)
+        gamma = trained[0].value if attributes["scale"] else one
+        beta = trained[-1].value if attributes["center"] else 0.0 * one
+        axes = tuple(range(x.value.ndim - 1))
+        mean, variance = moving_mean, moving_variance
+        length = x.value.size // x.value.shape[-1]
+        if self.training:
+            mean = Bounded(
+                x.value.mean(axis=axes),
+                x.error.mean(axis=axes) + 2 * length * EPS * np.abs(x.value).mean(axis=axes),
+            )
+        value = x.value - mean.value
+        centered = Bounded(value, x.error + mean.error + EPS * np.abs(value))
+        if self.training:
+            square = (2 * np.abs(value) + centered.error) * centered.error
+            variance = Bounded(
+                (value**2).mean(axis=axes),
+                square.mean(axis=axes) + 2 * length * EPS * (value**2).mean(axis=axes),
+            )
+        sum_ = variance.value + attributes["epsilon"]
+        assert (variance.error < 0.1 * sum_).all(), "a variance too uncertain to be bounded"
+        relative = 0.6 * variance.error / sum_ + 4 * EPS
+        return Normal(centered, 1.0 / np.sqrt(sum_), relative, gamma, beta, (mean, variance))
+
+    # ---- Shapes ---------------------------------------------------------------------------------
 
     def _reshape(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
@@ -257,4 +461,6 @@ def softmax_relative_error(x: Bounded) -> np.ndarray:
 def parameter_count(op: Op) -> int:
     """How many parameters an op has."""
     name, attributes = op
+    if name == "batch_normalization":
+        return 2 + attributes["center"] + attributes["scale"]
     return 1 + attributes["use_bias"] if name in {"conv2d", "dense"} else 0

@@ -108,6 +108,15 @@ def test_layer(case: str) -> None:
     assert_same_numbers(runs.layer(convlet, case), GOLDEN["layer"][case])
 
 
+@pytest.mark.parametrize("case", runs.TRAINING_CASES)
+def test_layer_training(case: str) -> None:
+    assert_same_numbers(runs.layer_training(convlet, case), GOLDEN["training"][case])
+
+
+def test_freezing() -> None:
+    assert runs.freezing(convlet) == GOLDEN["freezing"]
+
+
 # ---- Live ---------------------------------------------------------------------------------------
 
 
@@ -145,3 +154,10 @@ class TestLive:
     @pytest.mark.parametrize("case", runs.LAYER_CASES)
     def test_layer(self, keras: Any, case: str) -> None:
         assert_same_numbers(*(runs.layer(k, case) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("case", runs.TRAINING_CASES)
+    def test_layer_training(self, keras: Any, case: str) -> None:
+        assert_same_numbers(*(runs.layer_training(k, case) for k in (convlet, keras)))
+
+    def test_freezing(self, keras: Any) -> None:
+        assert runs.freezing(convlet) == runs.freezing(keras)

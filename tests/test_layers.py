@@ -33,6 +33,42 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 3, 2),
         [],
     ),
+    "average_pooling2d": (
+        lambda **k: layers.AveragePooling2D(3, strides=2, padding="same", **k),
+        (7, 6, 2),
+        (4, 3, 2),
+        [],
+    ),
+    "global_average_pooling2d": (layers.GlobalAveragePooling2D, (5, 4, 3), (3,), []),
+    "global_max_pooling2d": (
+        lambda **k: layers.GlobalMaxPooling2D(keepdims=True, **k),
+        (5, 4, 3),
+        (1, 1, 3),
+        [],
+    ),
+    "dropout": (
+        lambda **k: layers.Dropout(0.5, noise_shape=(None, 1, 1, 3), seed=3, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "spatial_dropout2d": (
+        lambda **k: layers.SpatialDropout2D(0.5, seed=3, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "gaussian_noise": (lambda **k: layers.GaussianNoise(0.5, **k), (4,), (4,), []),
+    "gaussian_dropout": (lambda **k: layers.GaussianDropout(0.5, seed=1, **k), (4,), (4,), []),
+    "batch_normalization": (layers.BatchNormalization, (4, 3, 5), (4, 3, 5), [(5,)] * 4),
+    "batch_normalization of vectors": (
+        lambda **k: layers.BatchNormalization(
+            axis=1, scale=False, momentum=0.5, moving_mean_initializer="ones", **k
+        ),
+        (5,),
+        (5,),
+        [(5,)] * 3,
+    ),
     "flatten": (Flatten, (4, 3, 2), (24,), []),
     "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
@@ -278,6 +314,49 @@ BAD_ARGUMENTS = {
     "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),
     "units": (lambda: Dense(-1), "`units`"),
     "pool_size": (lambda: MaxPooling2D(0), "`pool_size`"),
+    "average pool_size": (lambda: layers.AveragePooling2D(0), "`pool_size`"),
+    "average format": (
+        lambda: layers.AveragePooling2D(2, data_format="channels_first"),
+        "AveragePooling2D does not support `data_format='channels_first'`",
+    ),
+    "global format": (
+        lambda: layers.GlobalMaxPooling2D("channels_first"),
+        "GlobalMaxPooling2D does not support `data_format='channels_first'`",
+    ),
+    "keepdims": (lambda: layers.GlobalAveragePooling2D(keepdims=1), "`keepdims`"),
+    "rate": (
+        lambda: layers.Dropout(1.5),
+        (
+            "Invalid value received for argument `rate`. Expected a float value between 0 and 1. "
+            "Received: rate=1.5"
+        ),
+    ),
+    "rate nan": (lambda: layers.Dropout(float("nan")), "`rate`"),
+    "rate text": (lambda: layers.SpatialDropout2D("a"), "`rate`"),
+    "rate 1": (lambda: layers.GaussianDropout(1), "`rate` must be below 1"),
+    "stddev": (lambda: layers.GaussianNoise(-0.5), "argument `stddev`"),
+    "seed": (lambda: layers.Dropout(0.5, seed="a"), "`seed` must be an integer"),
+    "noise_shape": (
+        lambda: layers.Dropout(0.5, noise_shape=3),
+        "argument `noise_shape`. Expected an iterable of integers",
+    ),
+    "noise_shape of the batch": (
+        lambda: layers.Dropout(0.5, noise_shape=(1, 1, 3)),
+        "Dropout does not support `noise_shape=(1, 1, 3)`; the first entry",
+    ),
+    "spatial format": (
+        lambda: layers.SpatialDropout2D(0.5, data_format="channels_first"),
+        "`data_format='channels_first'`",
+    ),
+    "renorm": (lambda: layers.BatchNormalization(renorm=True), "`renorm=True`"),
+    "synchronized": (lambda: layers.BatchNormalization(synchronized=True), "`synchronized=True`"),
+    "epsilon": (lambda: layers.BatchNormalization(epsilon=-1), "`epsilon`"),
+    "momentum": (lambda: layers.BatchNormalization(momentum=None), "`momentum`"),
+    "axis": (lambda: layers.BatchNormalization(axis="last"), "`axis`"),
+    "gamma": (
+        lambda: layers.BatchNormalization(gamma_regularizer="l2"),
+        "`gamma_regularizer='l2'`",
+    ),
     "pool padding": (lambda: MaxPooling2D(2, padding="full"), "`padding`"),
     "name": (lambda: Dense(3, name="a/b"), "cannot contain character `/`. Received: name=a/b"),
     "name number": (lambda: Dense(3, name=3), "Argument `name` must be a string"),
@@ -320,6 +399,22 @@ BAD_INPUTS = {
         r"Layer 'conv2d\w*' cannot take .* images of shape",
     ),
     "rank of pooling": (MaxPooling2D(2), (None, 4), r"Layer 'max_pooling2d\w*' cannot take"),
+    "axis not last": (
+        layers.BatchNormalization(axis=1),
+        (None, 4, 4, 3),
+        "BatchNormalization does not support `axis=1`; the only supported value is -1",
+    ),
+    "noise_shape of another rank": (
+        layers.Dropout(0.5, noise_shape=(None, 3)),
+        (None, 4, 3),
+        "`noise_shape` must have 3 entries",
+    ),
+    "noise_shape of other size": (
+        layers.Dropout(0.5, noise_shape=(None, 1, 2)),
+        (None, 4, 3),
+        "`noise_shape` must have, for each axis",
+    ),
+    "rank of global pooling": (layers.GlobalMaxPooling2D(), (None, 4), "cannot take"),
     "open dimension": (Dense(3), (None, None), "Every dimension of `input_shape` but the first"),
     "no rows": (Dense(3), (None,), "batch axis first"),
     "not a shape": (Dense(3), 7, "batch axis first"),
@@ -351,3 +446,43 @@ def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
 def test_other_names_of_the_classes() -> None:
     assert layers.MaxPool2D is MaxPooling2D
     assert layers.Convolution2D is Conv2D
+    assert layers.AvgPool2D is layers.AveragePooling2D
+    assert layers.GlobalAvgPool2D is layers.GlobalAveragePooling2D
+    assert layers.GlobalMaxPool2D is layers.GlobalMaxPooling2D
+
+
+def test_weights_of_batch_normalization() -> None:
+    """Kept by the layer, not by the optimizer: not trainable, whatever the layer is."""
+    layer = layers.BatchNormalization()
+    layer.build((None, 3))
+    for trainable in (False, True):
+        layer.trainable = trainable
+        names = [[v.name for v in layer.trainable_weights]]
+        names.append([v.name for v in layer.non_trainable_weights])
+        moving = ["moving_mean", "moving_variance"]
+        expected = [["gamma", "beta"], moving] if trainable else [[], ["gamma", "beta", *moving]]
+        assert names == expected
+
+
+def test_dropout_scales_what_it_keeps() -> None:
+    x = np.ones((50, 4, 4, 8), np.float32)
+    layer = layers.Dropout(0.25, seed=1)
+    np.testing.assert_array_equal(layer(x), x)
+    y = layer(x, training=True)
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert (layer(x, training=True) != y).any()
+    np.testing.assert_array_equal(layers.Dropout(0.25, seed=1)(x, training=True), y)
+    by_channel = layers.SpatialDropout2D(0.5, seed=1)(x, training=True)
+    np.testing.assert_array_equal(by_channel, np.broadcast_to(by_channel[:, :1, :1], x.shape))
+    assert (layers.Dropout(1.0)(x, training=True) == 0).all()
+    np.testing.assert_array_equal(layers.Dropout(0.0)(x, training=True), x)
+
+
+def test_dropout_without_a_seed_draws_one_from_the_global_generator() -> None:
+    def mask() -> np.ndarray:
+        return layers.Dropout(0.5)(np.ones((9, 9), np.float32), training=True)
+
+    first, second = mask(), mask()
+    assert (first != second).any()
+    utils.set_random_seed(0)
+    np.testing.assert_array_equal(mask(), first)

@@ -41,6 +41,19 @@ def act(name: str) -> Op:
     return "activation", {"activation": name}
 
 
+def average(size: oracle.Pair, strides: oracle.Pair | None = None, **changes: Any) -> Op:
+    return "average_pooling2d", pool(size, strides, **changes)[1]
+
+
+def normal(**changes: Any) -> Op:
+    defaults = {"center": True, "scale": True, "momentum": 0.9, "epsilon": 1e-3}
+    return "batch_normalization", {**defaults, **changes}
+
+
+def drop(rate: float = 0.4, **changes: Any) -> Op:
+    return "dropout", {"rate": rate, "seed": 2**40 + 7, **changes}
+
+
 def flat(*shape: int) -> Op:
     return "reshape", {"target_shape": (int(np.prod(shape)),)}
 
@@ -122,12 +135,61 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "dense_softmax": ((9,), [dense(6), act("relu"), dense(10), act("softmax")]),
     "conv_tanh_pool": ((6, 6, 2), [conv(5, (3, 3)), act("tanh"), pool()]),
     "softmax_of_a_map": ((3, 4, 5), [act("softmax")]),
+    "average": ((5, 6, 17), [average((2, 3))]),
+    "average_same_overlapping": ((7, 5, 3), [average((3, 2), (2, 1), padding="same")]),
+    "average_of_all": ((4, 3, 20), [average((4, 3)), flat(1, 1, 20), dense(3)]),
+    "global_max": ((5, 4, 19), [("global_max_pooling2d", {})]),
+    "conv_relu_global_max": (
+        (6, 6, 2),
+        [conv(9, (3, 3)), act("relu"), ("global_max_pooling2d", {})],
+    ),
+    "dropout": ((3, 4, 5), [drop(), drop(noise_shape=(1, 1, 5)), flat(3, 4, 5), dense(3)]),
+    "dropout_last": ((9,), [dense(5), act("relu"), drop()]),
+    "noise": (
+        (9,),
+        [
+            ("gaussian_noise", {"stddev": 0.5, "seed": 3}),
+            dense(5),
+            ("gaussian_dropout", {"rate": 0.3, "seed": 4}),
+        ],
+    ),
+    "normal": ((5, 4, 3), [normal()]),
+    "normal_vector": ((37,), [normal(scale=False), act("relu")]),
+    "conv_normal_relu_pool": (
+        (8, 8, 3),
+        [conv(17, (3, 3)), normal(), act("relu"), pool(), flat(3, 3, 17), dense(4)],
+    ),
+    "normal_everywhere": (
+        (6, 5, 2),
+        [
+            normal(center=False),
+            conv(16, (2, 2), use_bias=False),
+            normal(),
+            act("relu"),
+            drop(0.25, noise_shape=(1, 1, 16)),
+            average((2, 2)),
+            flat(2, 2, 16),
+            dense(7),
+            normal(center=False, scale=False),
+            act("tanh"),
+            dense(3),
+        ],
+    ),
 }
 SMOOTH = {"sigmoid", "tanh", "softmax"}
+QUOTIENTS = {"average_pooling2d", "batch_normalization", "global_max_pooling2d"}
 EXACT = [
     name
     for name, (_, ops) in CHAINS.items()
     if SMOOTH.isdisjoint(attributes.get("activation") for _, attributes in ops)
+    and QUOTIENTS.isdisjoint(op for op, _ in ops)
+]
+# Those that do something else in training.
+ONLY_IN_TRAINING = {"batch_normalization", "dropout", "gaussian_dropout", "gaussian_noise"}
+TWO_MODES = [
+    name
+    for name, (_, ops) in CHAINS.items()
+    if not ONLY_IN_TRAINING.isdisjoint(op for op, _ in ops)
 ]
 
 
@@ -176,10 +238,12 @@ def random_values(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Input rows and parameters."""
     x = rng.normal(size=(rows, *input_shape)).astype(np.float32)
-    parameters = [
-        (rng.normal(size=shape) / np.sqrt(max(1.0, np.prod(shape[:-1])))).astype(np.float32)
-        for shape in parameter_shapes(network)
-    ]
+    parameters = []
+    for _, name, view in network.parameters():
+        value = rng.normal(size=view.shape) / np.sqrt(max(1.0, np.prod(view.shape[:-1])))
+        if name == "moving_variance":
+            value = rng.uniform(0.5, 2.0, view.shape)
+        parameters.append(value.astype(np.float32))
     return x, parameters
 
 
@@ -212,12 +276,12 @@ def test_small_whole_numbers_are_exact(
 
 
 def decided_values(
-    rng: np.random.Generator, network: Any, chain: str, rows: int
+    rng: np.random.Generator, network: Any, chain: str, rows: int, **mode: Any
 ) -> tuple[np.ndarray, list[np.ndarray], OracleNetwork, Bounded]:
     """Random values for which rounding cannot tip a ReLU or a maximum, and the oracle's output."""
     for _ in range(100):
         x, parameters = random_values(rng, network, rows, CHAINS[chain][0])
-        reference = OracleNetwork(CHAINS[chain][1], parameters)
+        reference = OracleNetwork(CHAINS[chain][1], parameters, **mode)
         expected = reference.forward(x)
         if reference.decided:
             return x, parameters, reference, expected
@@ -240,6 +304,79 @@ def test_values_and_gradients(
     assert_within(dx, expected_dx.value, expected_dx.error)
     for gradient, bounded in zip(gradients, expected_gradients, strict=True):
         assert_within(gradient, bounded.value, bounded.error)
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(5, 1), (5, 2), (11, 3), (2, 7)])
+@pytest.mark.parametrize("chain", TWO_MODES)
+def test_values_and_gradients_of_training(
+    core: ModuleType, rng: np.random.Generator, *, chain: str, rows: int, threads: int
+) -> None:
+    """Statistics of the whole batch and masks that do not depend on the threads."""
+    core.set_num_threads(threads)
+    network = make_network(core, chain)
+    step = 2**35 + 3
+    x, parameters, reference, expected = decided_values(
+        rng, network, chain, rows, training=True, step=step
+    )
+    set_parameters(network, parameters)
+    dy = rng.normal(size=expected.value.shape).astype(np.float32)
+    expected_dx, expected_gradients = reference.backward(given(dy))
+    for _ in range(2):  # nothing is left over from the first time
+        dx, gradients = network.vector_jacobian_product(x, dy, training=True, step=step)
+        assert_within(dx, expected_dx.value, expected_dx.error)
+        for gradient, bounded in zip(gradients, expected_gradients, strict=True):
+            assert_within(gradient, bounded.value, bounded.error)
+    y = np.full(expected.value.shape, np.nan, np.float32)
+    network.predict_as_in_training(x, y, step, [True] * len(CHAINS[chain][1]))
+    assert_within(y, expected.value, expected.error)
+    moving = [view for _, name, view in network.parameters() if name.startswith("moving")]
+    for view, bounded in zip(moving, reference.moving, strict=True):
+        assert_within(view, bounded.value, bounded.error)
+
+
+@pytest.mark.parametrize("chain", ["normal", "conv_normal_relu_pool"])
+def test_frozen_normalization_is_that_of_inference(
+    core: ModuleType, rng: np.random.Generator, chain: str
+) -> None:
+    network = make_network(core, chain)
+    x, parameters = random_values(rng, network, 4, CHAINS[chain][0])
+    set_parameters(network, parameters)
+    y = np.empty((4, *network.output_shape), np.float32)
+    network.predict_as_in_training(x, y, 0, [False] * len(CHAINS[chain][1]))
+    np.testing.assert_array_equal(y, predict(network, x))
+    for (_, _, view), value in zip(network.parameters(), parameters, strict=True):
+        np.testing.assert_array_equal(view, value)
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
+def test_masks_depend_on_seed_step_row_and_element_alone(core: ModuleType, size: int) -> None:
+    def mask(rows: int, threads: int, seed: int, step: int) -> np.ndarray:
+        core.set_num_threads(threads)
+        network = core.Network((size,), [(*drop(0.5, seed=seed), [0])])
+        y = np.empty((rows, size), np.float32)
+        network.predict_as_in_training(np.ones((rows, size), np.float32), y, step, [True])
+        return y
+
+    whole = mask(700, 1, 5, 9)
+    np.testing.assert_array_equal(whole, 2.0 * (oracle.dropout_factors((700, size), 0.5, 5, 9) > 0))
+    np.testing.assert_array_equal(whole, mask(700, 7, 5, 9))
+    np.testing.assert_array_equal(whole[:3], mask(3, 2, 5, 9))
+    assert (whole != mask(700, 1, 6, 9)).any()
+    assert (whole != mask(700, 1, 5, 10)).any()
+
+
+def test_statistics_of_a_large_offset_are_sound(core: ModuleType, rng: np.random.Generator) -> None:
+    """A mean 1,000 times the deviation: E[x^2] - E[x]^2 would have no digit left."""
+    core.set_num_threads(3)
+    x = (1000.0 + rng.normal(size=(4000, 5))).astype(np.float32)
+    network = core.Network((5,), [(*normal(momentum=0.0), [0])])
+    set_parameters(network, [np.ones(5, np.float32)] * 4)
+    network.predict_as_in_training(x, np.empty_like(x), 0, [True])
+    mean, variance = oracle.moments(x)
+    *_, moving_mean, moving_variance = (view for _, _, view in network.parameters())
+    assert_within(moving_mean, mean, 8 * EPS * 1000.0)
+    # x - mean has an error of eps 1000, and so has its square relative to a deviation of 1.
+    assert_within(moving_variance, variance, 8 * EPS * 1000.0)
 
 
 @pytest.mark.parametrize("chain", ["conv_relu_pool_drops_both", "notebook_small", "dense_softmax"])
@@ -297,6 +434,22 @@ TRAINED: dict[str, tuple[tuple[int, ...], list[Op]]] = {
             act("softmax"),
         ],
     ),
+    "normalized": (
+        (8, 8, 1),
+        [
+            conv(4, (3, 3)),
+            normal(),
+            act("relu"),
+            pool(),
+            flat(3, 3, 4),
+            drop(),
+            dense(6),
+            normal(),
+            act("tanh"),
+            dense(3),
+            act("softmax"),
+        ],
+    ),
 }
 LEARNING_RATE, RHO, EPSILON = 0.01, 0.9, 1e-7
 
@@ -335,11 +488,11 @@ def oracle_step(
     x: np.ndarray,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, list[Bounded], bool]:
-    """Loss per row, logits, gradients of the mean loss, and whether all decisions are clear."""
+) -> tuple[np.ndarray, np.ndarray, list[Bounded], OracleNetwork]:
+    """Loss per row, logits, gradients of the mean loss, and the network they come from."""
     ops = TRAINED[model][1]
     skip = 0 if model == "logits" else 1  # the softmax, which is fused with the loss
-    reference = OracleNetwork(ops, parameters)
+    reference = OracleNetwork(ops, parameters, training=True)
     reference.forward(x)
     logits = reference.values[len(ops) - skip]
     t = as_one_hot(y, logits.value.shape[-1])
@@ -348,13 +501,20 @@ def oracle_step(
     error = np.abs(scale) * (p * softmax_relative_error(logits) + 8 * EPS * (p + t))
     gradients = reference.backward(Bounded(scale * (p - t), error), skip)[1]
     rows = oracle.categorical_crossentropy(t, logits.value, from_logits=True)
-    return rows, logits.value, gradients, reference.decided
+    return rows, logits.value, gradients, reference
 
 
-def assert_updated(network: Any, before: Sequence[np.ndarray], gradients: list[Bounded]) -> None:
+def assert_updated(
+    network: Any, before: Sequence[np.ndarray], gradients: list[Bounded], moving: list[Bounded]
+) -> None:
     """One RMSprop step from slots of zero; its slope in g is at most that at g = 0."""
     slope = LEARNING_RATE / np.sqrt(EPSILON)
-    for (_, _, view), w, g in zip(network.parameters(), before, gradients, strict=True):
+    following = iter(moving)
+    for (_, name, view), w, g in zip(network.parameters(), before, gradients, strict=True):
+        if name.startswith("moving"):
+            bounded = next(following)
+            assert_within(view, bounded.value, bounded.error)
+            continue
         expected, _ = oracle.rmsprop(
             w, g.value, np.zeros_like(w), learning_rate=LEARNING_RATE, rho=RHO, epsilon=EPSILON
         )
@@ -381,18 +541,63 @@ def test_one_step(
     classes = classes_of(model)
     y = targets(rng, loss, 5, classes)
     weight = rng.uniform(0.0, 2.0, 5).astype(np.float32) if weighted else None
-    decided = False
-    while not decided:
+    while True:
         x, parameters = random_values(rng, network, 5, TRAINED[model][0])
-        rows, logits, gradients, decided = oracle_step(model, parameters, x, y, weight)
+        rows, logits, gradients, reference = oracle_step(model, parameters, x, y, weight)
+        if reference.decided:
+            break
     set_parameters(network, parameters)
     network.reset_metrics()
     network.train(x, y, None, 0, 5, 5, weight)
-    assert_updated(network, parameters, gradients)
+    assert_updated(network, parameters, gradients, reference.moving)
     weights = 1.0 if weight is None else weight
     hits = logits.argmax(axis=-1) == as_one_hot(y, classes).argmax(axis=-1)
     assert network.metrics() == pytest.approx([(weights * rows).mean(), hits.mean()], rel=1e-5)
     assert network.iterations == 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("model", ["convnet", "normalized"])
+def test_frozen_ops_stay_and_the_others_learn(
+    core: ModuleType, rng: np.random.Generator, model: str, threads: int
+) -> None:
+    """Whichever ops are frozen: the weights of the others are those of training without that."""
+    core.set_num_threads(threads)
+    shape, ops = TRAINED[model]
+    x = rng.normal(size=(6, *shape)).astype(np.float32)
+    y = targets(rng, "categorical_crossentropy", 6, classes_of(model))
+    _, parameters = random_values(
+        rng, make_trainer(core, model, "categorical_crossentropy"), 1, shape
+    )
+
+    def trained(trainable: list[bool]) -> list[tuple[int, np.ndarray]]:
+        network = make_trainer(core, model, "categorical_crossentropy")
+        set_parameters(network, parameters)
+        network.set_trainable(trainable)
+        network.train(x, y, None, 0, 6, 6, None)
+        assert network.iterations == any(trainable[op] for op, _, _ in network.parameters())
+        slots = {index for _, index, _ in network.optimizer_slots()}
+        listed = enumerate(network.parameters())
+        assert slots == {
+            i for i, (op, name, _) in listed if trainable[op] and not name.startswith("moving")
+        }
+        return [(op, view.copy()) for op, _, view in network.parameters()]
+
+    free = trained([True] * len(ops))
+    weighted = sorted({op for op, _ in free})
+    # A frozen normalization uses other statistics, and so the rest learns something else.
+    kinds = {op for op in weighted if ops[op][0] == "batch_normalization"}
+    for frozen in [{weighted[0]}, set(weighted[1:]), set(weighted[:-1]), set(weighted)]:
+        flags = [op not in frozen for op in range(len(ops))]
+        for (op, actual), (_, expected), before in zip(
+            trained(flags), free, parameters, strict=True
+        ):
+            if op in frozen:
+                np.testing.assert_array_equal(actual, before)
+            elif not kinds & frozen:
+                np.testing.assert_array_equal(actual, expected)
+            else:
+                assert (actual != before).any()
 
 
 def test_order_gathers_rows(core: ModuleType, rng: np.random.Generator) -> None:
@@ -571,6 +776,19 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4,), ("dnese", {"units": 3, "use_bias": True})),
         ((4,), ("dense", {"units": 3})),
         ((4,), ("dense", {"units": "three", "use_bias": True})),
+        ((4, 4), average((2, 2))),
+        ((4, 4, 1), average((5, 5))),
+        ((4, 4), ("global_max_pooling2d", {})),
+        ((0, 4, 1), ("global_max_pooling2d", {})),
+        ((), normal()),
+        ((4, 0), normal()),
+        ((4,), drop(1.5)),
+        ((4,), drop(float("nan"))),
+        ((4,), drop(noise_shape=(3,))),
+        ((4,), drop(noise_shape=(4, 1))),
+        ((2, 3, 4), drop(noise_shape=(1, 3, 1))),
+        ((4,), ("gaussian_dropout", {"rate": 1.0, "seed": 1})),
+        ((4,), ("gaussian_noise", {"stddev": 0.5})),
     ],
     ids=str,
 )

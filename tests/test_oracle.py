@@ -77,6 +77,77 @@ def test_max_pooling2d(
     assert_gradient(lambda v: oracle.max_pooling2d(v, kernel, strides, padding), x, dy, dx)
 
 
+@pytest.mark.parametrize(("kernel", "strides", "padding"), GEOMETRIES)
+def test_average_pooling2d(
+    rng: np.random.Generator, kernel: oracle.Pair, strides: oracle.Pair, padding: str
+) -> None:
+    x = rng.normal(size=(2, 6, 5, 2))
+    dy = rng.normal(size=oracle.average_pooling2d(x, kernel, strides, padding).shape)
+    dx = oracle.average_pooling2d_backward(x, dy, kernel, strides, padding)
+    assert_gradient(lambda v: oracle.average_pooling2d(v, kernel, strides, padding), x, dy, dx)
+
+
+def test_average_is_of_the_cells_inside() -> None:
+    x = np.arange(9.0).reshape(1, 3, 3, 1)
+    y = oracle.average_pooling2d(x, (2, 2), (2, 2), "same")
+    assert y.ravel().tolist() == [2.0, 3.5, 6.5, 8.0]
+
+
+def test_global_max_pooling2d(rng: np.random.Generator) -> None:
+    x = distinct(rng, (2, 3, 4, 3))
+    dy = rng.normal(size=(2, 1, 1, 3))
+    dx = oracle.global_max_pooling2d_backward(x, dy)
+    assert_gradient(oracle.global_max_pooling2d, x, dy, dx)
+    assert oracle.global_max_pooling2d_backward(np.ones((1, 2, 2, 1)), 8.0).tolist() == [
+        [[[2.0], [2.0]], [[2.0], [2.0]]]
+    ]
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4, 2)])
+def test_batch_normalization(rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+    x, dy = rng.normal(2.0, 3.0, shape), rng.normal(size=shape)
+    gamma, beta, mean = rng.normal(size=(3, shape[-1]))
+    variance = rng.uniform(0.5, 2.0, shape[-1])
+    f = oracle.batch_normalization
+    dx, dgamma, dbeta = oracle.batch_normalization_backward(x, gamma, mean, variance, dy)
+    assert_gradient(lambda v: f(v, gamma, beta, mean, variance), x, dy, dx)
+    assert_gradient(lambda v: f(x, v, beta, mean, variance), gamma, dy, dgamma)
+    assert_gradient(lambda v: f(x, gamma, v, mean, variance), beta, dy, dbeta)
+    dx, dgamma, dbeta = oracle.batch_normalization_of_batch_backward(x, gamma, dy)
+    assert_gradient(lambda v: f(v, gamma, beta, *oracle.moments(v)), x, dy, dx)
+    assert_gradient(lambda v: f(x, v, beta, *oracle.moments(x)), gamma, dy, dgamma)
+    assert_gradient(lambda v: f(x, gamma, v, *oracle.moments(x)), beta, dy, dbeta)
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "words"),
+    [
+        ("00000000 " * 4, "00000000 " * 2, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ("ffffffff " * 4, "ffffffff " * 2, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (
+            "243f6a88 85a308d3 13198a2e 03707344",
+            "a4093822 299f31d0",
+            "d16cfe09 94fdcceb 5001e420 24126ea1",
+        ),
+    ],
+)
+def test_philox_gives_its_authors_numbers(counter: str, key: str, words: str) -> None:
+    """The known answers of Random123's `kat_vectors`."""
+    c, (k0, k1), w = ([int(word, 16) for word in text.split()] for text in (counter, key, words))
+    assert oracle.philox(c, (k0, k1)).tolist() == w
+
+
+def test_noise_is_normal() -> None:
+    """Moments of 64,000 numbers, within five standard errors; no two rows or steps alike."""
+    z = oracle.normal_noise((64, 1000), seed=7, step=3)
+    for power, expected, deviation in [(1, 0.0, 1.0), (2, 1.0, 2**0.5), (4, 3.0, 96**0.5)]:
+        assert abs((z**power).mean() - expected) < 5 * deviation / z.size**0.5
+    assert len(np.unique(z)) > 0.99 * z.size
+    assert not np.intersect1d(z, oracle.normal_noise((64, 1000), seed=7, step=4)).size > 64
+    kept = oracle.dropout_factors((64, 1000), 0.25, seed=7, step=3) > 0
+    assert abs(kept.mean() - 0.75) < 5 * (0.25 * 0.75 / kept.size) ** 0.5
+
+
 def test_dense(rng: np.random.Generator) -> None:
     x, w, b = rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 5)), rng.normal(size=5)
     dy = rng.normal(size=(2, 3, 5))

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convlet import Input, Sequential, _native, layers, losses, metrics, utils
+from convlet import (
+    Input,
+    Sequential,
+    _native,
+    get_num_threads,
+    layers,
+    losses,
+    metrics,
+    set_num_threads,
+    utils,
+)
 from convlet.callbacks import Callback
 from convlet.optimizers import RMSprop
 
@@ -362,14 +372,99 @@ def test_bad_fit_is_refused_before_anything_happens(
     assert model.history is None
 
 
-def test_frozen_weights_are_refused_and_not_trained() -> None:
+def changed(model: Sequential, train: Callable[[], Any]) -> list[bool]:
+    """Whether each weight is another one after some training."""
+    before = model.get_weights()
+    train()
+    return [bool((a != b).any()) for a, b in zip(before, model.get_weights(), strict=True)]
+
+
+def test_trainable_at_the_first_step_counts_until_the_next_compile() -> None:
+    """As in Keras, which reads it when it makes the function that trains."""
     model = compiled()
-    model.layers[0].trainable = False
-    with pytest.raises(ValueError, match=r"frozen weights is not supported.*conv2d"):
-        model.fit(X, LABELS, verbose=0)
-    with pytest.raises(ValueError, match="frozen weights"):
-        model.train_on_batch(X, LABELS)
+    free = len(model.get_weights())
     model.evaluate(X, LABELS, verbose=0)
+    model.layers[0].trainable = False
+
+    def fit() -> None:
+        model.fit(X, LABELS, verbose=0)
+
+    assert changed(model, fit) == [False, False, *[True] * (free - 2)]
+    assert model.optimizer is not None
+    assert len(model.optimizer.get_state()) == 2 + free - 2
+    model.layers[0].trainable = True
+    assert changed(model, fit) == [False, False, *[True] * (free - 2)]
+    model.compile("rmsprop", model.loss)
+    assert changed(model, lambda: model.train_on_batch(X, LABELS)) == [True] * free
+
+
+def test_frozen_model_learns_nothing_and_warns() -> None:
+    model = compiled()
+    model.trainable = False
+    assert not any(layer.trainable for layer in model.layers)
+    with pytest.warns(UserWarning, match="does not have any trainable weights"):
+        loss = model.train_on_batch(X, LABELS)
+    assert not any(changed(model, lambda: model.train_on_batch(X, LABELS)))
+    assert model.evaluate(X, LABELS, verbose=0) == pytest.approx(loss, rel=1e-5)
+    assert model.optimizer is not None
+    assert model.optimizer.iterations == 0
+
+
+def test_layer_frozen_in_part_is_refused() -> None:
+    model = compiled()
+    model.weights[1].trainable = False
+    with pytest.raises(ValueError, match=r"frozen as a whole, and `trainable` of .*bias differs"):
+        model.fit(X, LABELS, verbose=0)
+
+
+def test_frozen_nested_model_stays() -> None:
+    inner = Sequential([Input((4,)), layers.Dense(3), layers.BatchNormalization()])
+    model = Sequential([Input((4,)), inner, layers.Dense(2, activation="softmax")])
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    inner.trainable = False
+    x, y = np.random.default_rng(0).random((8, 4), np.float32), np.arange(8) % 2
+    assert changed(model, lambda: model.fit(x, y, verbose=0)) == [*[False] * 6, True, True]
+
+
+def test_training_argument_of_a_call() -> None:
+    model = Sequential([Input((5,)), layers.BatchNormalization(), layers.Dropout(0.5, seed=1)])
+    x = np.random.default_rng(0).random((20, 5), np.float32)
+    before = model.get_weights()
+    np.testing.assert_allclose(model(x), x / np.sqrt(1.001), rtol=1e-5)
+    assert same(before, model.get_weights())
+    first, second = model(x, training=True), model(x, training=True)
+    assert (first != second).any()  # another mask
+    kept = (first != 0) & (second != 0)
+    np.testing.assert_array_equal(first[kept], second[kept])
+    np.testing.assert_allclose(model.get_weights()[2], x.mean(axis=0) * (1 - 0.99**2), rtol=1e-4)
+
+
+def test_seed_and_row_make_the_mask_whatever_the_threads() -> None:
+    def trained(threads: int, seed: int | None) -> list[np.ndarray]:
+        set_num_threads(threads)
+        utils.set_random_seed(3)
+        model = Sequential(
+            [
+                Input((300,)),
+                layers.Dropout(0.5, seed=seed),
+                layers.Dense(200, use_bias=False),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+        model.compile("rmsprop", "sparse_categorical_crossentropy")
+        x = np.random.default_rng(0).random((100, 300), np.float32)
+        model.fit(x, np.arange(100) % 3, verbose=0, shuffle=False)
+        return model.get_weights()
+
+    threads = get_num_threads()
+    try:
+        for seed in (None, 5):
+            assert same(trained(1, seed), trained(1, seed))
+            for one, three in zip(trained(1, seed), trained(3, seed), strict=True):
+                np.testing.assert_allclose(one, three, rtol=0, atol=1e-4)
+        assert not same(trained(1, 5), trained(1, 6))
+    finally:
+        set_num_threads(threads)
 
 
 def test_interrupted_training_leaves_a_usable_model() -> None:

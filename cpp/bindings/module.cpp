@@ -42,6 +42,9 @@ PYBIND11_MODULE(CONVLET_MODULE_NAME, m) {
         convlet::set_num_threads(threads);
       },
       py::arg("threads"));
+  m.def("get_serial_flops", &convlet::serial_flops);
+  m.def("set_serial_flops", &convlet::set_serial_flops, py::arg("flops"),
+        "Floating-point operations below which a call is not worth a second thread.");
   convlet::register_network(m);
   convlet::register_functions(m);
 }

@@ -60,10 +60,10 @@ py::list optimizer_slots(const py::object& self) {
   require_training(network);
   py::list list;
   for (const Optimizer::Slot& slot : network.optimizer().slots()) {
-    int index = 0;
-    for (const Parameter& p : network.program().parameters) {
+    for (const std::size_t index : network.trained_parameters()) {
+      const Parameter& p = network.program().parameters[index];
       list.append(
-          py::make_tuple(slot.name, index++, view_of(slot.values.data() + p.at, p.shape, self)));
+          py::make_tuple(slot.name, index, view_of(slot.values.data() + p.at, p.shape, self)));
     }
   }
   return list;
@@ -71,17 +71,17 @@ py::list optimizer_slots(const py::object& self) {
 
 void set_optimizer_slot(Network& network, std::size_t index, const py::array& value) {
   require_training(network);
-  const auto& parameters = network.program().parameters;
+  const auto trained = network.trained_parameters();
   auto& slots = network.optimizer().slots();
-  if (parameters.empty() || index >= slots.size() * parameters.size()) {
+  if (index >= slots.size() * trained.size()) {
     throw py::index_error("There is no optimizer slot " + std::to_string(index));
   }
-  const Parameter& parameter = parameters[index % parameters.size()];
+  const Parameter& parameter = network.program().parameters[trained[index % trained.size()]];
   check_shape(value, parameter.shape, "value");
   const float* data = data_of<float>(value, "value");
   const Lock lock(network.mutex());
   std::copy_n(data, elements(parameter.shape),
-              slots[index / parameters.size()].values.data() + parameter.at);
+              slots[index / trained.size()].values.data() + parameter.at);
 }
 
 Targets targets_of(const Network& network, const py::array& y) {
@@ -168,7 +168,36 @@ void predict(Network& network, const py::array& x, py::array& out, std::int64_t 
   network.predict(rows, begin, end, to);
 }
 
-py::tuple vector_jacobian_product(Network& network, const py::array& x, const py::array& dy) {
+void check_trainable(const Network& network, const std::vector<bool>& trainable) {
+  const auto count = static_cast<std::size_t>(network.program().op_count);
+  if (trainable.size() == count) return;
+  throw ValueError("`trainable` must have one flag for each of the " + std::to_string(count) +
+                   " ops. Received: " + std::to_string(trainable.size()));
+}
+
+void set_trainable(Network& network, const std::vector<bool>& trainable) {
+  check_trainable(network, trainable);
+  const Lock lock(network.mutex());
+  network.set_trainable(trainable);
+}
+
+void predict_as_in_training(Network& network, const py::array& x, py::array& out,
+                            std::uint64_t step, const std::vector<bool>& trainable) {
+  const Rows rows = rows_of(x, network.program().tensors.front());
+  check_rows(out, network.output_shape(), "out");
+  data_of<float>(out, "out");
+  check_trainable(network, trainable);
+  check_range(0, x.shape(0), out.shape(0));
+  auto* to = static_cast<float*>(out.mutable_data());
+  if (x.shape(0) == 0) return;
+  const std::int64_t count = x.shape(0);
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.predict_as_in_training(rows, count, step, trainable, to);
+}
+
+py::tuple vector_jacobian_product(Network& network, const py::array& x, const py::array& dy,
+                                  bool training, std::uint64_t step) {
   const Program& program = network.program();
   const Rows rows = rows_of(x, program.tensors.front());
   check_rows(dy, network.output_shape(), "dy");
@@ -181,7 +210,8 @@ py::tuple vector_jacobian_product(Network& network, const py::array& x, const py
     float* gradient_data = gradient.mutable_data();
     const py::gil_scoped_release release;
     const Lock lock(network.mutex());
-    network.vector_jacobian_product(rows, x.shape(0), dy_data, dx_data, gradient_data);
+    network.vector_jacobian_product(rows, x.shape(0), {training, step}, dy_data, dx_data,
+                                    gradient_data);
   }
   py::list parts;
   for (const Parameter& p : program.parameters) {
@@ -213,7 +243,7 @@ py::tuple infer_op(const std::string& name, const py::dict& attributes,
   const auto op = make_op(name, attributes_of(attributes), shape_from(input_shape));
   py::list parameters;
   for (const ParameterSpec& spec : op->parameters()) {
-    parameters.append(py::make_tuple(spec.name, py::tuple(py::cast(spec.shape))));
+    parameters.append(py::make_tuple(spec.name, py::tuple(py::cast(spec.shape)), spec.trained));
   }
   return py::make_tuple(py::tuple(py::cast(op->output_shape())), parameters);
 }
@@ -222,8 +252,9 @@ py::tuple infer_op(const std::string& name, const py::dict& attributes,
 
 void register_network(py::module_& m) {
   using py::arg;
-  m.def("infer_op", &infer_op, arg("name"), arg("attributes"), arg("input_shape"),
-        "Output shape and parameters [(name, shape), ...] of an op; shapes are per row.");
+  m.def(
+      "infer_op", &infer_op, arg("name"), arg("attributes"), arg("input_shape"),
+      "Output shape and parameters [(name, shape, is_trained), ...] of an op; shapes are per row.");
 
   py::class_<Network>(m, "Network", py::module_local(),
                       "A chain of ops with parameters, that trains and predicts.")
@@ -248,7 +279,11 @@ void register_network(py::module_& m) {
       .def("reset_metrics", [](Network& n) { n.totals.clear(); })
       .def("metrics", &metrics_of)
       .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))
-      .def("vector_jacobian_product", &vector_jacobian_product, arg("x"), arg("dy"));
+      .def("set_trainable", &set_trainable, arg("trainable"))
+      .def("predict_as_in_training", &predict_as_in_training, arg("x"), arg("out"), arg("step"),
+           arg("trainable"))
+      .def("vector_jacobian_product", &vector_jacobian_product, arg("x"), arg("dy"),
+           arg("training") = false, arg("step") = 0);
 }
 
 }  // namespace convlet

@@ -38,29 +38,77 @@ class Arena {
   std::int64_t size_ = 0;
 };
 
+// When things happen. Without meetings step s runs forward at time s, the loss comes at time S, and
+// step s runs backward at time 2 S - s. With k meetings a whole phase is one moment: time is the
+// phase's number.
+class Clock {
+ public:
+  Clock(std::size_t steps, const std::vector<std::size_t>& meetings)
+      : steps_(steps), meetings_(meetings) {}
+
+  std::int64_t forward(std::size_t s) const {
+    if (meetings_.empty()) return as_time(s);
+    const auto after = std::upper_bound(meetings_.begin(), meetings_.end(), s);
+    return after - meetings_.begin();
+  }
+  // Of step S: the loss.
+  std::int64_t backward(std::size_t s) const {
+    if (meetings_.empty()) return as_time(2 * steps_ - s);
+    const bool meets = std::binary_search(meetings_.begin(), meetings_.end(), s);
+    return last() - forward(s) + (meets ? 1 : 0);
+  }
+  std::int64_t first() const { return -1; }
+  std::int64_t last() const {
+    return meetings_.empty() ? as_time(2 * steps_ + 1) : as_time(2 * meetings_.size());
+  }
+
+ private:
+  static std::int64_t as_time(std::size_t t) { return static_cast<std::int64_t>(t); }
+
+  std::size_t steps_;
+  const std::vector<std::size_t>& meetings_;
+};
+
 }  // namespace
 
-// Time: step s runs forward at time s, the loss at time S, step s backward at time 2 S - s.
-Layout::Layout(const Program& program, Mode mode, std::int64_t rows_) : rows(rows_) {
+Layout::Layout(const Program& program, Mode mode, std::int64_t rows_,
+               const std::vector<std::size_t>& meetings)
+    : rows(rows_) {
   const bool training = mode == Mode::kTraining;
-  const auto steps = static_cast<std::int64_t>(program.steps.size());
+  const std::size_t steps = program.steps.size();
+  const Clock clock(steps, meetings);
+  const auto left_out = [&](std::size_t s) {
+    return !training && s < steps && program.steps[s].op->only_in_training();
+  };
   Arena arena;
   std::int64_t most_scratch = 0;
-  for (std::int64_t t = 0; t <= steps; ++t) {
-    const std::int64_t made = t - 1;  // by step t - 1; the input before all
-    const std::int64_t used = training ? 2 * steps - made : t;
-    const std::int64_t tensor_size = rows * program.tensor_size(static_cast<std::size_t>(t));
+  for (std::size_t t = 0; t <= steps; ++t) {
+    if (t > 0 && left_out(t - 1)) {
+      tensor.push_back(tensor.back());
+      continue;
+    }
+    const std::int64_t made = t > 0 ? clock.forward(t - 1) : clock.first();
+    const std::int64_t unmade = t > 0 ? clock.backward(t - 1) : clock.last();
+    std::size_t reader = t;
+    while (left_out(reader)) ++reader;
+    const std::int64_t used = training ? unmade : static_cast<std::int64_t>(reader);
+    const std::int64_t tensor_size = rows * program.tensor_size(t);
     tensor.push_back(arena.place(tensor_size, made, used));
-    if (training) gradient.push_back(arena.place(tensor_size, 2 * steps - t, used));
+    if (training) gradient.push_back(arena.place(tensor_size, clock.backward(t), unmade));
   }
-  for (std::int64_t s = 0; s < steps; ++s) {
-    const Storage storage = program.steps[static_cast<std::size_t>(s)].op->storage(training);
-    if (training) saved.push_back(arena.place(rows * storage.saved_per_row, s, 2 * steps - s));
+  for (std::size_t s = 0; s < steps; ++s) {
+    const Storage storage = program.steps[s].op->storage(training);
+    if (training) {
+      saved.push_back(
+          arena.place(rows * storage.saved_per_row, clock.forward(s), clock.backward(s)));
+    }
     most_scratch = std::max(most_scratch, storage.scratch);
     workspace.push_back(workspace_size);
     workspace_size += storage.workspace;
+    shared.push_back(shared_size);
+    shared_size += storage.shared;
   }
-  scratch = arena.place(most_scratch, -1, 2 * steps + 1);
+  scratch = arena.place(most_scratch, clock.first(), clock.last());
   size = arena.size();
 }
 

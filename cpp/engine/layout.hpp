@@ -13,7 +13,10 @@ enum class Mode { kInference, kTraining };
 
 // Offsets in floats. Memory is shared between tensors that are never needed at the same time.
 struct Layout {
-  Layout(const Program& program, Mode mode, std::int64_t rows);
+  // `meetings`: where the team meets (see phases.hpp); between two of them a worker may be at any
+  // step with any of its rows.
+  Layout(const Program& program, Mode mode, std::int64_t rows,
+         const std::vector<std::size_t>& meetings = {});
 
   std::int64_t rows;                   // that fit at once
   std::vector<std::int64_t> tensor;    // activations, by tensor
@@ -23,6 +26,8 @@ struct Layout {
   std::int64_t size = 0;                // of the arena
   std::vector<std::int64_t> workspace;  // by step, in the worker's workspace (training)
   std::int64_t workspace_size = 0;
+  std::vector<std::int64_t> shared;  // by step, in what the worker's team can read (training)
+  std::int64_t shared_size = 0;
 };
 
 // As many rows as keep the arena in a core's second-level cache, at least one; more where the

@@ -3,36 +3,16 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "engine/team.hpp"
-#include "simd/vec.hpp"
+#include "engine/pieces.hpp"
 
 namespace convlet {
-namespace {
-
-struct Range {
-  std::int64_t begin, end;
-};
-
-// Share `share` of `shares` nearly equal ones of [begin, end).
-Range cut(std::int64_t begin, std::int64_t end, int share, int shares) {
-  const std::int64_t size = end - begin;
-  return {begin + size * share / shares, begin + size * (share + 1) / shares};
-}
-
-// f(first, count) for pieces of [begin, end) of at most `most`.
-template <class F>
-void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t most, F&& f) {
-  for (std::int64_t first = begin; first < end; first += most)
-    f(first, std::min(most, end - first));
-}
-
-}  // namespace
-
 Network::Network(const Shape& input, std::vector<OpSpec> ops)
     : program_(input, std::move(ops)),
+      all_wanted_(program_),
+      wanted_(program_, std::vector<bool>(static_cast<std::size_t>(program_.op_count), true)),
       parameters_(program_.parameter_size),
-      inference_{rows_at_once(program_, Mode::kInference), nullptr, {}},
-      training_{rows_at_once(program_, Mode::kTraining), nullptr, {}} {}
+      inference_{rows_at_once(program_, Mode::kInference), {}, nullptr, {}, {}},
+      training_{rows_at_once(program_, Mode::kTraining), {}, nullptr, {}, {}} {}
 
 void Network::set_parameter(std::size_t index, const float* value) {
   const Parameter& parameter = program_.parameters[index];
@@ -65,24 +45,44 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
   training_.workers.clear();
 }
 
-std::vector<std::unique_ptr<Worker>>& Network::crew(Mode mode, int shares, std::int64_t rows) {
+void Network::set_trainable(const std::vector<bool>& trainable) {
+  wanted_ = Wanted(program_, trainable);
+  portions_.clear();
+}
+
+std::vector<std::size_t> Network::trained_parameters() const {
+  std::vector<std::size_t> indices;
+  std::size_t step = 0;
+  for (std::size_t i = 0; i < program_.parameters.size(); ++i) {
+    const Parameter& parameter = program_.parameters[i];
+    while (program_.steps[step].index != parameter.op) ++step;
+    if (parameter.trained && !wanted_.frozen[step]) indices.push_back(i);
+  }
+  return indices;
+}
+
+Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
+                             std::vector<std::size_t> meetings) {
   Crew& crew = mode == Mode::kTraining ? training_ : inference_;
-  rows = std::min(rows, crew.rows_at_once);
-  if (crew.layout == nullptr || crew.layout->rows < rows) {
+  if (meetings.empty()) rows = std::min(rows, crew.rows_at_once);
+  if (crew.layout == nullptr || crew.layout->rows < rows || crew.meetings != meetings) {
     crew.workers.clear();
-    crew.layout = std::make_unique<Layout>(program_, mode, rows);
+    crew.meetings = std::move(meetings);
+    crew.layout = std::make_unique<Layout>(program_, mode, rows, crew.meetings);
   }
   while (crew.workers.size() < static_cast<std::size_t>(shares)) {
-    crew.workers.push_back(std::make_unique<Worker>(program_, *crew.layout, mode));
+    const int share = static_cast<int>(crew.workers.size());
+    crew.workers.push_back(std::make_unique<Worker>(program_, *crew.layout, mode, share));
     crew.workers.back()->totals.metrics.resize(metrics_.size());
   }
-  return crew.workers;
+  crew.shared.clear();
+  for (const auto& worker : crew.workers) crew.shared.push_back(worker->shared());
+  return crew;
 }
 
 // Below this much work waking a second thread costs more than it saves.
 int Network::shares_for(std::int64_t rows, double passes) const {
-  constexpr double kSerialFlops = 1e7;
-  if (passes * program_.flops_per_row * static_cast<double>(rows) < kSerialFlops) return 1;
+  if (passes * program_.flops_per_row * static_cast<double>(rows) < serial_flops()) return 1;
   return static_cast<int>(std::clamp<std::int64_t>(rows, 1, num_threads()));
 }
 
@@ -110,13 +110,17 @@ void Network::prepare_packed(Mode mode) {
   packed_is_stale_ = false;
 }
 
-// Cuts the parameters into `shares` portions of nearly equal size.
+// Cuts the parameters that are trained into `shares` portions of nearly equal size.
 void Network::plan_portions(int shares) {
   if (portions_.size() == static_cast<std::size_t>(shares)) return;
   portions_.assign(static_cast<std::size_t>(shares), {});
   std::int64_t before = 0;
-  const std::int64_t total = std::max<std::int64_t>(1, program_.parameter_size);
+  std::int64_t total = 0;
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
+    if (!wanted_.frozen[s]) total += parameter_size(*program_.steps[s].op);
+  }
+  for (std::size_t s = 0; s < program_.steps.size(); ++s) {
+    if (wanted_.frozen[s]) continue;
     const Op& op = *program_.steps[s].op;
     const std::int64_t units = op.units();
     const std::int64_t size = parameter_size(op);
@@ -145,46 +149,6 @@ std::size_t Network::judged_steps() const {
   return program_.steps.size() - (program_.ends_in_softmax && loss_->fuses_softmax() ? 1 : 0);
 }
 
-void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
-                    std::int64_t batch_size) {
-  batch_size = std::min(batch_size, end - begin);
-  const int shares = shares_for(batch_size, 3.0);
-  prepare_packed(Mode::kTraining);
-  plan_portions(shares);
-  const auto& workers = crew(Mode::kTraining, shares, (batch_size + shares - 1) / shares);
-  run_team(shares, [&](const Member& member) {
-    const simd::FlushDenormals flush;
-    std::int64_t iteration = iterations;
-    for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
-      member.for_shares(shares, [&](int share) {
-        const Range slice = cut(first, first + rows, share, shares);
-        train_share(*workers[static_cast<std::size_t>(share)], data, slice.begin, slice.end, rows);
-      });
-      member.barrier();
-      member.for_shares(shares,
-                        [&](int share) { update_share(workers, share, shares, iteration); });
-      member.barrier();
-      ++iteration;
-    });
-  });
-  iterations += (end - begin + batch_size - 1) / batch_size;
-  collect_totals(workers, shares);
-}
-
-void Network::train_share(Worker& worker, const Dataset& data, std::int64_t begin, std::int64_t end,
-                          std::int64_t batch_rows) const {
-  const Objective goal = objective(data);
-  const std::size_t steps = judged_steps();
-  const float scale = 1.0F / static_cast<float>(batch_rows);
-  for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
-    for (std::int64_t r = 0; r < rows; ++r) worker.gather(data.x, data.row(first + r), r);
-    worker.forward(weights(), rows, steps);
-    worker.judge(goal, rows, steps, scale, [&](std::int64_t r) { return data.row(first + r); });
-    worker.backward(weights(), rows, steps, false);
-  });
-  worker.finish_gradient();
-}
-
 // Sums the workers' gradients in a fixed order into the first one's, lets the optimizer use the
 // sum, clears them all and packs the new weights.
 void Network::update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share,
@@ -209,97 +173,6 @@ void Network::update_share(const std::vector<std::unique_ptr<Worker>>& workers, 
     step.op->pack(portion.begin, portion.end, parameters_.data() + step.parameters_at, true,
                   packed_.data() + packed_at_[portion.step]);
   }
-}
-
-void Network::collect_totals(const std::vector<std::unique_ptr<Worker>>& workers, int shares) {
-  for (int share = 0; share < shares; ++share) {
-    Totals& part = workers[static_cast<std::size_t>(share)]->totals;
-    totals.add(part);
-    part.clear();
-  }
-}
-
-template <class F>
-int Network::for_slices(Mode mode, std::int64_t begin, std::int64_t end, F&& f) {
-  const int shares = shares_for(end - begin, mode == Mode::kTraining ? 3.0 : 1.0);
-  prepare_packed(mode);
-  const auto& workers = crew(mode, shares, (end - begin + shares - 1) / shares);
-  run_team(shares, [&](const Member& member) {
-    const simd::FlushDenormals flush;
-    member.for_shares(shares, [&](int share) {
-      const Range slice = cut(begin, end, share, shares);
-      f(*workers[static_cast<std::size_t>(share)], slice.begin, slice.end);
-    });
-  });
-  return shares;
-}
-
-void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end) {
-  const int shares = for_slices(Mode::kInference, begin, end,
-                                [&](Worker& worker, std::int64_t first, std::int64_t last) {
-                                  evaluate_share(worker, data, first, last);
-                                });
-  collect_totals(inference_.workers, shares);
-}
-
-void Network::evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin,
-                             std::int64_t end) const {
-  const Objective goal = objective(data);
-  const std::size_t steps = judged_steps();
-  for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
-    for (std::int64_t r = 0; r < rows; ++r) worker.gather(data.x, data.row(first + r), r);
-    worker.forward(weights(), rows, steps);
-    worker.judge(goal, rows, steps, 0.0F, [&](std::int64_t r) { return data.row(first + r); });
-  });
-}
-
-void Network::predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {
-  for_slices(Mode::kInference, begin, end,
-             [&](Worker& worker, std::int64_t first, std::int64_t last) {
-               predict_share(worker, x, first, last, out);
-             });
-}
-
-void Network::predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
-                            float* out) const {
-  const std::size_t steps = program_.steps.size();
-  const std::int64_t size = program_.tensor_size(steps);
-  for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
-    for (std::int64_t r = 0; r < rows; ++r) worker.gather(x, first + r, r);
-    worker.forward(weights(), rows, steps);
-    std::copy_n(worker.tensor(steps), rows * size, out + first * size);
-  });
-}
-
-void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx,
-                                      float* gradient) {
-  const int shares = for_slices(Mode::kTraining, 0, rows,
-                                [&](Worker& worker, std::int64_t first, std::int64_t last) {
-                                  product_share(worker, x, first, last, dy, dx);
-                                });
-  std::fill_n(gradient, program_.parameter_size, 0.0F);
-  for (int share = 0; share < shares; ++share) {
-    float* part = training_.workers[static_cast<std::size_t>(share)]->parameter_gradient();
-    for (std::int64_t i = 0; i < program_.parameter_size; ++i) gradient[i] += part[i];
-    std::fill_n(part, program_.parameter_size, 0.0F);
-  }
-}
-
-void Network::product_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
-                            const float* dy, float* dx) const {
-  const std::size_t steps = program_.steps.size();
-  const std::int64_t x_size = program_.tensor_size(0);
-  const std::int64_t y_size = program_.tensor_size(steps);
-  for_pieces(begin, end, worker.capacity(), [&](std::int64_t first, std::int64_t rows) {
-    for (std::int64_t r = 0; r < rows; ++r) worker.gather(x, first + r, r);
-    worker.forward(weights(), rows, steps);
-    std::copy_n(dy + first * y_size, rows * y_size, worker.gradient(steps));
-    worker.backward(weights(), rows, steps, true);
-    const float* from = worker.gradient(0);
-    std::transform(from, from + rows * x_size, dx + first * x_size,
-                   [this](float d) { return d * program_.input_scale; });
-  });
-  worker.finish_gradient();
 }
 
 }  // namespace convlet

@@ -5,13 +5,16 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/buffer.hpp"
 #include "engine/layout.hpp"
 #include "engine/optimizer.hpp"
+#include "engine/phases.hpp"
 #include "engine/program.hpp"
+#include "engine/team.hpp"
 #include "engine/worker.hpp"
 #include "ops/loss.hpp"
 
@@ -46,6 +49,11 @@ class Network {
                           const std::string& optimizer, const Attributes& optimizer_attributes,
                           const std::vector<std::string>& metrics);
   bool can_train() const { return optimizer_ != nullptr; }
+  // One flag for each of the user's ops: the parameters of the others stay as they are from now on,
+  // and no gradient is computed that is of use only to them.
+  void set_trainable(const std::vector<bool>& trainable);
+  // Indices of the parameters that training changes through the optimizer.
+  std::vector<std::size_t> trained_parameters() const;
   const Loss& loss() const { return *loss_; }
   Optimizer& optimizer() { return *optimizer_; }
   float learning_rate = 0.001F;
@@ -62,16 +70,36 @@ class Network {
   // out[i] = the network's output for row i, begin <= i < end.
   void predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
 
-  // The gradients of sum(dy * f(x)) over all rows: dx (like x) and `gradient` in the layout of the
-  // parameters.
-  void vector_jacobian_product(const Rows& x, std::int64_t rows, const float* dy, float* dx,
-                               float* gradient);
+  // The output for all rows as one batch as in training, number `step`: with random masks and the
+  // batch's own statistics, from which the moving ones follow.
+  void predict_as_in_training(const Rows& x, std::int64_t rows, std::uint64_t step,
+                              const std::vector<bool>& trainable, float* out);
+
+  // What a batch was in training, for its gradients.
+  struct TrainingStep {
+    bool training;  // false: layers do what they do in inference
+    std::uint64_t step;
+  };
+  // The gradients of sum(dy * f(x)) over all rows, one batch: dx (like x) and `gradient` in the
+  // layout of the parameters.
+  void vector_jacobian_product(const Rows& x, std::int64_t rows, const TrainingStep& at,
+                               const float* dy, float* dx, float* gradient);
 
  private:
   struct Crew {  // the workers of one mode
     std::int64_t rows_at_once;
+    std::vector<std::size_t> meetings;
     std::unique_ptr<Layout> layout;
     std::vector<std::unique_ptr<Worker>> workers;
+    std::vector<float*> shared;  // theirs
+  };
+  // What a run over batches needs of the engine, made before the team starts.
+  struct Run {
+    Crew* crew;
+    int shares;
+    std::vector<Phase> phases;
+    Pass pass;
+    bool backward;
   };
   // Part of one step's parameters that one worker updates and packs.
   struct Portion {
@@ -80,8 +108,8 @@ class Network {
     std::vector<Span> spans;  // in the flat array
   };
 
-  // Workers for `shares` shares of at most `rows` rows each.
-  std::vector<std::unique_ptr<Worker>>& crew(Mode mode, int shares, std::int64_t rows);
+  // The crew with workers for `shares` shares of at most `rows` rows each.
+  Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings);
   int shares_for(std::int64_t rows, double passes) const;
   void prepare_packed(Mode mode);
   void plan_portions(int shares);
@@ -90,25 +118,29 @@ class Network {
   std::size_t judged_steps() const;
   Weights weights() const { return {parameters_.data(), packed_.data(), packed_at_.data()}; }
 
-  // f(worker, first, last) for each share of rows [begin, end), at the same time; returns how many
-  // there are.
-  template <class F>
-  int for_slices(Mode mode, std::int64_t begin, std::int64_t end, F&& f);
-
-  void train_share(Worker& worker, const Dataset& data, std::int64_t begin, std::int64_t end,
-                   std::int64_t batch_rows) const;
-  void evaluate_share(Worker& worker, const Dataset& data, std::int64_t begin,
-                      std::int64_t end) const;
-  void predict_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
-                     float* out) const;
-  void product_share(Worker& worker, const Rows& x, std::int64_t begin, std::int64_t end,
-                     const float* dy, float* dx) const;
+  // For batches of at most `rows` rows, through the first `steps` steps.
+  Run prepare_run(Mode mode, std::int64_t rows, std::size_t steps, const Wanted& wanted,
+                  bool training);
+  // Carries positions [begin, end) of x, a batch, through the run's phases, together with the rest
+  // of the team. Position i is row row_of(i) of x. Each slice's turn(worker, slice, its first
+  // position) comes behind the last step forward, its home(...) behind the last step backward.
+  template <class RowOf, class Turn, class Home>
+  void carry(const Member& member, const Run& run, const Pass& pass, const Rows& x,
+             std::int64_t begin, std::int64_t end, RowOf&& row_of, Turn&& turn, Home&& home) const;
+  // One batch; the rows are those of x.
+  template <class Turn, class Home>
+  void carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end, Turn&& turn,
+                   Home&& home) const;
+  // Lets ops bring the parameters that are not trained up to date.
+  void update_state(const Run& run);
   void update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share, int shares,
                     std::int64_t iteration);
-  void collect_totals(const std::vector<std::unique_ptr<Worker>>& workers, int shares);
+  void collect_totals(const Run& run);
 
   std::mutex mutex_;
   Program program_;
+  Wanted all_wanted_;
+  Wanted wanted_;
   Buffer parameters_;
   Buffer packed_;
   std::vector<std::int64_t> packed_at_;

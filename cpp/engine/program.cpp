@@ -27,13 +27,17 @@ bool winograd_is_off() {
   return value != nullptr && std::string(value) == "0";
 }
 
+// Ops that can apply a ReLU to what they write.
+bool takes_relu(const OpSpec& spec) {
+  return spec.name == "conv2d" || spec.name == "dense" || spec.name == "batch_normalization";
+}
+
 // The op at `next` joined with as many of those behind it as one step can do; moves `next` past
 // them.
 std::unique_ptr<Op> take_step(std::vector<OpSpec>& ops, std::size_t& next, const Shape& input) {
   OpSpec spec = std::move(ops[next++]);
   if (spec.name == "conv2d" && winograd_is_off()) spec.attributes.set("winograd", false);
-  if ((spec.name == "conv2d" || spec.name == "dense") && next < ops.size() &&
-      is_activation(ops[next], "relu")) {
+  if (takes_relu(spec) && next < ops.size() && is_activation(ops[next], "relu")) {
     spec.attributes.set("activation", std::string("relu"));
     ++next;
   }
@@ -57,7 +61,8 @@ double flops(const Op& op) {
 
 }  // namespace
 
-Program::Program(const Shape& input, std::vector<OpSpec> ops) : tensors{input} {
+Program::Program(const Shape& input, std::vector<OpSpec> ops)
+    : tensors{input}, op_count(static_cast<int>(ops.size())) {
   std::size_t next = 0;
   if (!ops.empty() && ops.front().name == "rescaling") {
     input_scale = static_cast<float>(ops.front().attributes.number("scale"));
@@ -68,14 +73,25 @@ Program::Program(const Shape& input, std::vector<OpSpec> ops) : tensors{input} {
   while (next < ops.size()) {
     const int index = static_cast<int>(next);
     ends_in_softmax = next + 1 == ops.size() && is_activation(ops[next], "softmax");
-    Step step{take_step(ops, next, tensors.back()), parameter_size};
+    Step step{take_step(ops, next, tensors.back()), index, parameter_size};
     tensors.push_back(step.op->output_shape());
     for (const ParameterSpec& spec : step.op->parameters()) {
-      parameters.push_back({index, spec.name, spec.shape, parameter_size});
+      parameters.push_back({index, spec.name, spec.shape, parameter_size, spec.trained});
       parameter_size += parameter_stride(elements(spec.shape));
     }
     flops_per_row += flops(*step.op);
     steps.push_back(std::move(step));
+  }
+}
+
+Wanted::Wanted(const Program& program)
+    : frozen(program.steps.size(), false), tensor(program.tensors.size(), true) {}
+
+Wanted::Wanted(const Program& program, const std::vector<bool>& trainable) : tensor{false} {
+  for (const Step& step : program.steps) {
+    frozen.push_back(!trainable[static_cast<std::size_t>(step.index)]);
+    const bool trained = step.op->units() > 0 && !frozen.back();
+    tensor.push_back(trained || tensor.back());
   }
 }
 

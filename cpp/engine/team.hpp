@@ -13,6 +13,10 @@ namespace convlet {
 int num_threads();
 void set_num_threads(int threads);
 
+// Floating-point operations below which a call is not worth a second thread; process-wide.
+double serial_flops();
+void set_serial_flops(double flops);
+
 // The OpenMP version the module was compiled for, as a date: 201511 is 4.5.
 int openmp_version();
 

@@ -18,17 +18,23 @@ void Totals::add(const Totals& other) {
   for (std::size_t m = 0; m < metrics.size(); ++m) metrics[m] += other.metrics[m];
 }
 
-Worker::Worker(const Program& program, const Layout& layout, Mode mode)
+Worker::Worker(const Program& program, const Layout& layout, Mode mode, int share)
     : program_(program),
       layout_(layout),
       training_(mode == Mode::kTraining),
+      share_(share),
       arena_(layout.size),
       workspace_(layout.workspace_size),
-      parameter_gradient_(training_ ? program.parameter_size : 0) {}
+      shared_(training_ ? layout.shared_size : 0),
+      parameter_gradient_(training_ ? program.parameter_size : 0) {
+  for (const Step& step : program.steps) {
+    saved_per_row_.push_back(step.op->storage(training_).saved_per_row);
+  }
+}
 
 void Worker::gather(const Rows& x, std::int64_t index, std::int64_t r) {
   const std::int64_t size = program_.tensor_size(0);
-  float* to = tensor(0) + r * size;
+  float* to = tensor(0, r);
   if (x.bytes != nullptr) {
     convert(size, x.bytes + index * size, program_.input_scale, program_.input_offset, to);
   } else {
@@ -36,43 +42,79 @@ void Worker::gather(const Rows& x, std::int64_t index, std::int64_t r) {
   }
 }
 
-void Worker::forward(const Weights& weights, std::int64_t rows, std::size_t steps) {
-  for (std::size_t s = 0; s < steps; ++s) {
-    const Step& step = program_.steps[s];
-    step.op->forward({.rows = rows,
-                      .x = tensor(s),
-                      .y = tensor(s + 1),
-                      .parameters = weights.flat + step.parameters_at,
-                      .packed = weights.packed + weights.packed_at[s],
-                      .saved = training_ ? arena_.data() + layout_.saved[s] : nullptr,
-                      .scratch = arena_.data() + layout_.scratch});
+void Worker::forward(const Pass& pass, const Phase& phase, const Slice& slice) {
+  for (std::size_t s = phase.forward.begin; s < phase.forward.end; ++s) {
+    const Op& op = *program_.steps[s].op;
+    if (!training_ && op.only_in_training()) continue;
+    if (slice.rows > 0 || op.needs_whole_batch()) op.forward(forward_args(pass, s, slice));
+  }
+  if (phase.forward_sums) {
+    const std::size_t s = *phase.forward_sums;
+    program_.steps[s].op->forward_sums(forward_args(pass, s, slice));
   }
 }
 
-void Worker::backward(const Weights& weights, std::int64_t rows, std::size_t steps,
-                      bool input_gradient) {
-  for (std::size_t s = steps; s-- > 0;) {
-    const Step& step = program_.steps[s];
-    step.op->backward({.rows = rows,
-                       .x = tensor(s),
-                       .y = tensor(s + 1),
-                       .dy = gradient(s + 1),
-                       .dx = s > 0 || input_gradient ? gradient(s) : nullptr,
-                       .parameters = weights.flat + step.parameters_at,
-                       .packed = weights.packed + weights.packed_at[s],
-                       .saved = arena_.data() + layout_.saved[s],
-                       .scratch = arena_.data() + layout_.scratch,
-                       .workspace = workspace_.data() + layout_.workspace[s],
-                       .gradient = parameter_gradient_.data() + step.parameters_at});
+void Worker::backward(const Pass& pass, const Phase& phase, const Slice& slice) {
+  const auto is_needed = [&](std::size_t s) { return pass.wanted->tensor[s + 1]; };
+  for (std::size_t s = phase.backward.end; s-- > phase.backward.begin;) {
+    const Op& op = *program_.steps[s].op;
+    if (!is_needed(s)) continue;
+    if (slice.rows > 0 || op.needs_whole_batch()) op.backward(backward_args(pass, s, slice));
+  }
+  if (phase.backward_sums && is_needed(*phase.backward_sums)) {
+    const std::size_t s = *phase.backward_sums;
+    program_.steps[s].op->backward_sums(backward_args(pass, s, slice));
   }
 }
 
-void Worker::finish_gradient() {
+void Worker::finish_gradient(const Wanted& wanted) {
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
+    if (wanted.frozen[s]) continue;
     const Step& step = program_.steps[s];
     step.op->finish_gradient(workspace_.data() + layout_.workspace[s],
                              parameter_gradient_.data() + step.parameters_at);
   }
+}
+
+ForwardArgs Worker::forward_args(const Pass& pass, std::size_t s, const Slice& slice) {
+  const Step& step = program_.steps[s];
+  return {.rows = slice.rows,
+          .x = tensor(s, slice.place),
+          .y = tensor(s + 1, slice.place),
+          .parameters = pass.weights.flat + step.parameters_at,
+          .packed = pass.weights.packed + pass.weights.packed_at[s],
+          .saved = training_ ? saved(s, slice.place) : nullptr,
+          .scratch = arena_.data() + layout_.scratch,
+          .context = context(pass, s, slice)};
+}
+
+BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice& slice) {
+  const Step& step = program_.steps[s];
+  float* gradient_at = parameter_gradient_.data() + step.parameters_at;
+  return {.rows = slice.rows,
+          .x = tensor(s, slice.place),
+          .y = tensor(s + 1, slice.place),
+          .dy = gradient(s + 1, slice.place),
+          .dx = pass.wanted->tensor[s] ? gradient(s, slice.place) : nullptr,
+          .parameters = pass.weights.flat + step.parameters_at,
+          .packed = pass.weights.packed + pass.weights.packed_at[s],
+          .saved = saved(s, slice.place),
+          .scratch = arena_.data() + layout_.scratch,
+          .workspace = workspace_.data() + layout_.workspace[s],
+          .gradient = pass.wanted->frozen[s] ? nullptr : gradient_at,
+          .context = context(pass, s, slice)};
+}
+
+Context Worker::context(const Pass& pass, std::size_t s, const Slice& slice) const {
+  return {.training = pass.training,
+          .frozen = pass.wanted->frozen[s],
+          .step = pass.step,
+          .batch_row = slice.batch_row,
+          .share_row = slice.share_row,
+          .team = {.memory = pass.team,
+                   .at = layout_.shared[s],
+                   .self = share_,
+                   .batch_rows = pass.batch_rows}};
 }
 
 }  // namespace convlet

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/buffer.hpp"
 #include "engine/layout.hpp"
+#include "engine/phases.hpp"
 #include "engine/program.hpp"
 #include "ops/loss.hpp"
 
@@ -22,6 +24,24 @@ struct Weights {
 struct Rows {
   const float* floats = nullptr;
   const std::uint8_t* bytes = nullptr;
+};
+
+// What all slices of a pass over a batch have in common.
+struct Pass {
+  Weights weights;
+  const Wanted* wanted;          // of the backward pass
+  bool training = false;         // layers do what they do in training
+  std::uint64_t step = 0;        // of training
+  std::span<float* const> team;  // the workers' shared memory, by share
+  std::int64_t batch_rows = 0;
+};
+
+// Some rows of a worker's share.
+struct Slice {
+  std::int64_t rows;
+  std::int64_t share_row;  // of the first one
+  std::int64_t batch_row;  // its position in the batch
+  std::int64_t place;      // in the arena: its rows [place, place + rows)
 };
 
 // Sums over rows.
@@ -45,59 +65,75 @@ struct Objective {
 
 class Worker {
  public:
-  Worker(const Program& program, const Layout& layout, Mode mode);
+  // The share-th of a team.
+  Worker(const Program& program, const Layout& layout, Mode mode, int share);
 
   Totals totals;
 
-  // Rows the arena holds at once.
-  std::int64_t capacity() const { return layout_.rows; }
   // Copies row `index` of x into the r-th place of the arena, as floats, rescaled.
   void gather(const Rows& x, std::int64_t index, std::int64_t r);
-  // Runs the first `steps` steps on `rows` gathered rows.
-  void forward(const Weights& weights, std::int64_t rows, std::size_t steps);
-  // Runs them backward from the gradient at gradient(steps); adds to the parameters' gradient. The
-  // gradient with respect to the network's input is computed only where `input_gradient` asks for
-  // it.
-  void backward(const Weights& weights, std::int64_t rows, std::size_t steps, bool input_gradient);
+  // Runs a phase's forward steps on gathered rows.
+  void forward(const Pass& pass, const Phase& phase, const Slice& slice);
+  // Runs its backward steps; those behind the loss start from the gradient of the last one's
+  // output. Adds to the parameters' gradient.
+  void backward(const Pass& pass, const Phase& phase, const Slice& slice);
   // After the last backward of a step.
-  void finish_gradient();
+  void finish_gradient(const Wanted& wanted);
   // Loss and metrics of the output of the first `steps` steps, r-th row = the user's row(r); scale
   // > 0: also the loss's gradient, times scale.
   template <class RowOf>
-  void judge(const Objective& objective, std::int64_t rows, std::size_t steps, float scale,
+  void judge(const Objective& objective, const Slice& slice, std::size_t steps, float scale,
              RowOf&& row_of);
 
-  float* tensor(std::size_t t) { return arena_.data() + layout_.tensor[t]; }
-  float* gradient(std::size_t t) { return arena_.data() + layout_.gradient[t]; }
+  // Tensor t, and the gradient with respect to it, of the row at `place`.
+  float* tensor(std::size_t t, std::int64_t place) {
+    return arena_.data() + layout_.tensor[t] + place * program_.tensor_size(t);
+  }
+  float* gradient(std::size_t t, std::int64_t place) {
+    return arena_.data() + layout_.gradient[t] + place * program_.tensor_size(t);
+  }
   float* parameter_gradient() { return parameter_gradient_.data(); }
+  // What the team's other workers read.
+  float* shared() { return shared_.data(); }
+  const float* shared(std::size_t step) const { return shared_.data() + layout_.shared[step]; }
 
  private:
+  ForwardArgs forward_args(const Pass& pass, std::size_t s, const Slice& slice);
+  BackwardArgs backward_args(const Pass& pass, std::size_t s, const Slice& slice);
+  Context context(const Pass& pass, std::size_t s, const Slice& slice) const;
+  float* saved(std::size_t s, std::int64_t place) {
+    return arena_.data() + layout_.saved[s] + place * saved_per_row_[s];
+  }
+
   const Program& program_;
   const Layout& layout_;
   bool training_;
+  int share_;
+  std::vector<std::int64_t> saved_per_row_;  // by step
   Buffer arena_;
   Buffer workspace_;
+  Buffer shared_;
   Buffer parameter_gradient_;  // zero between steps
 };
 
 template <class RowOf>
-void Worker::judge(const Objective& objective, std::int64_t rows, std::size_t steps, float scale,
+void Worker::judge(const Objective& objective, const Slice& slice, std::size_t steps, float scale,
                    RowOf&& row_of) {
   const std::int64_t width = program_.tensor_size(steps);
-  for (std::int64_t r = 0; r < rows; ++r) {
+  for (std::int64_t r = 0; r < slice.rows; ++r) {
     const std::int64_t row = row_of(r);
-    float* y = tensor(steps) + r * width;
+    float* y = tensor(steps, slice.place + r);
     for (std::size_t m = 0; m < objective.metrics->size(); ++m) {
       totals.metrics[m] +=
           static_cast<double>((*objective.metrics)[m].value(objective.targets, row, y, width));
     }
     const float weight = objective.sample_weight != nullptr ? objective.sample_weight[row] : 1.0F;
-    float* dy = scale > 0.0F ? gradient(steps) + r * width : nullptr;
+    float* dy = scale > 0.0F ? gradient(steps, slice.place + r) : nullptr;
     const float loss =
         (*objective.loss)(objective.targets, row, objective.skip_softmax, scale * weight, y, dy);
     totals.loss += static_cast<double>(weight) * static_cast<double>(loss);
   }
-  totals.rows += static_cast<double>(rows);
+  totals.rows += static_cast<double>(slice.rows);
 }
 
 }  // namespace convlet

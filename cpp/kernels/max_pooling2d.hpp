@@ -3,15 +3,9 @@
 
 #include <cstdint>
 
-namespace convlet {
+#include "kernels/pool2d.hpp"
 
-struct Pool2D {
-  std::int64_t ih, iw, c;  // input image
-  std::int64_t oh, ow;     // output image
-  std::int64_t kh, kw;     // window
-  std::int64_t sh, sw;     // strides
-  std::int64_t top, left;  // padding, never read: a window is cut to the image
-};
+namespace convlet {
 
 // y[oy][ox][c] = max of the window's x; NaN wins over any number.
 void max_pooling2d(const Pool2D& g, std::int64_t images, const float* x, float* y);

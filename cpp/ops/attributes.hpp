@@ -22,6 +22,9 @@ class Attributes {
   // ValueError if the attribute is missing or of another type; an integer will do for a double.
   bool boolean(const std::string& name) const { return get<bool>(name, "a bool"); }
   double number(const std::string& name) const;
+  std::int64_t integer(const std::string& name) const {
+    return get<std::int64_t>(name, "an integer");
+  }
   std::string text(const std::string& name) const { return get<std::string>(name, "a string"); }
   Shape integers(const std::string& name) const { return get<Shape>(name, "a tuple of integers"); }
   // An integer in [1, kMaxElements].

@@ -108,16 +108,8 @@ class Conv2D final : public Op {
 
   void backward(const BackwardArgs& a) const override {
     if (c_.relu) activate_backward(Activation::kRelu, a.rows, y_size(), a.y, a.dy, a.dy);
-    if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
-    const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
     const bool sparse = is_sparse(a);
-    if (pool_ && few_taps_) {
-      pooled_weight_gradient(dense_weights(), a.rows, x, a.dy, argmax_of(a), a.gradient);
-    } else if (sparse && !few_taps_) {
-      sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
-    } else {
-      weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
-    }
+    if (a.gradient != nullptr) parameter_gradients(a, sparse);
     if (a.dx == nullptr) return;
     if (!sparse) {
       (*dense_data_)(a.rows, a.packed + dense_packed_at(), a.dy, a.scratch, a.dx);
@@ -201,6 +193,18 @@ class Conv2D final : public Op {
     const auto non_zeros = static_cast<double>(count_non_zeros(a.rows * y_size(), a.dy));
     return non_zeros * (data ? 2.0 : 1.0) * kNonZeroCost <
            static_cast<double>(a.rows * c_.oc) * dense_pixels;
+  }
+
+  void parameter_gradients(const BackwardArgs& a, bool sparse) const {
+    if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
+    const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
+    if (pool_ && few_taps_) {
+      pooled_weight_gradient(dense_weights(), a.rows, x, a.dy, argmax_of(a), a.gradient);
+    } else if (sparse && !few_taps_) {
+      sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
+    } else {
+      weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
+    }
   }
 
   const std::uint8_t* argmax_of(const BackwardArgs& a) const {

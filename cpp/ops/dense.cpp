@@ -45,8 +45,10 @@ class Dense final : public Op {
   void backward(const BackwardArgs& a) const override {
     const std::int64_t rows = a.rows * rows_;
     if (relu_) activate_backward(Activation::kRelu, rows, units_, a.y, a.dy, a.dy);
-    if (bias_) bias_gradient(rows, units_, a.dy, a.gradient + bias_offset());
-    weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
+    if (a.gradient != nullptr) {
+      if (bias_) bias_gradient(rows, units_, a.dy, a.gradient + bias_offset());
+      weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
+    }
     if (a.dx != nullptr) {
       patch_product(product(units_, in_), rows, a.dy, a.packed + forward_packed(), nullptr, false,
                     a.dx);

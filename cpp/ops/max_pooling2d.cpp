@@ -9,9 +9,7 @@ namespace {
 
 class MaxPooling2D final : public Op {
  public:
-  explicit MaxPooling2D(const Window2D& w)
-      : Op({w.oh, w.ow, w.ic}, {}),
-        pool_{w.ih, w.iw, w.ic, w.oh, w.ow, w.kh, w.kw, w.sh, w.sw, w.top, w.left} {}
+  explicit MaxPooling2D(const Window2D& w) : Op({w.oh, w.ow, w.ic}, {}), pool_(w.pool()) {}
 
   void forward(const ForwardArgs& a) const override { max_pooling2d(pool_, a.rows, a.x, a.y); }
 

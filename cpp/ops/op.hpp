@@ -18,6 +18,8 @@ namespace convlet {
 struct ParameterSpec {
   std::string name;
   Shape shape;
+  bool trained =
+      true;  // by the optimizer; else the op itself keeps it up to date, see update_state
 };
 
 // A range of one op's parameters.
@@ -34,6 +36,38 @@ struct Storage {
   std::int64_t scratch = 0;        // a worker's, lost between calls
   std::int64_t workspace =
       0;  // a worker's, accumulated over the backward calls of a step, zero at its start
+  std::int64_t shared = 0;  // a worker's, read by the whole team: see needs_whole_batch
+};
+
+// First row of share `share` of `shares` nearly equal ones of a batch.
+constexpr std::int64_t share_begin(std::int64_t batch_rows, std::int64_t share,
+                                   std::int64_t shares) {
+  return batch_rows * share / shares;
+}
+
+// The workers that carry a batch, as an op that needs the whole of it sees them.
+struct Team {
+  std::span<float* const> memory;  // of each worker
+  std::int64_t at = 0;             // of the op's part
+  int self = 0;
+  std::int64_t batch_rows = 0;
+
+  int size() const { return static_cast<int>(memory.size()); }
+  float* shared(int share) const { return memory[static_cast<std::size_t>(share)] + at; }
+  float* own() const { return shared(self); }
+  std::int64_t rows(int share) const {
+    return share_begin(batch_rows, share + 1, size()) - share_begin(batch_rows, share, size());
+  }
+};
+
+// What the pass is for, and where in the batch its rows stand.
+struct Context {
+  bool training = false;   // layers do what they do in training; gradients may be wanted either way
+  bool frozen = false;     // the user has set the layer's `trainable` to False
+  std::uint64_t step = 0;  // of training: random numbers depend on it
+  std::int64_t batch_row = 0;  // the first row's position in the batch
+  std::int64_t share_row = 0;  // and in its worker's share
+  Team team;                   // empty where no op needs the whole batch
 };
 
 // One of `count` nearly equal parts.
@@ -58,8 +92,9 @@ struct ForwardArgs {
   float* y;        // [rows][output]
   const float* parameters;
   const float* packed;
-  float* saved;  // nullptr in inference
+  float* saved;  // nullptr where no backward follows
   float* scratch;
+  Context context;
 };
 
 struct BackwardArgs {
@@ -73,7 +108,8 @@ struct BackwardArgs {
   const float* saved;
   float* scratch;
   float* workspace;
-  float* gradient;  // the layout of parameters, accumulated
+  float* gradient;  // the layout of parameters, accumulated; nullptr where nobody needs it
+  Context context;
 };
 
 class Op {
@@ -98,16 +134,33 @@ class Op {
     if (part.index == 0) forward(a);
   }
   virtual void backward(const BackwardArgs& a) const = 0;
+  // Whether the op, in inference, gives back what it is given: it is then left out.
+  virtual bool only_in_training() const { return false; }
+
+  // Whether the op, in training, needs sums over the whole batch. Each worker then adds up those of
+  // its share, slice by slice from the first (share_row = 0; there is one slice even if it has no
+  // rows), into its `shared` memory; the team meets; and each calls forward for its slices, which
+  // reads all workers' sums. Backward likewise. What forward leaves in `shared` is there in
+  // backward.
+  virtual bool needs_whole_batch() const { return false; }
+  virtual void forward_sums(const ForwardArgs& a) const { (void)a; }
+  virtual void backward_sums(const BackwardArgs& a) const { (void)a; }
+  // Brings the parameters that are not trained up to date after a step; `shared` is one worker's.
+  virtual void update_state(const float* shared, float* parameters) const {
+    (void)shared;
+    (void)parameters;
+  }
+
   // Once after the last backward of a step: adds what the workspace holds to the gradient.
   virtual void finish_gradient(float* workspace, float* gradient) const {
     (void)workspace;
     (void)gradient;
   }
 
-  // The parameters fall into units() parts that different workers may update and then pack at the
-  // same time.
+  // The trained parameters fall into units() parts that different workers may update and then pack
+  // at the same time.
   virtual std::int64_t units() const { return 0; }
-  // The parameters of units [begin, end).
+  // The trained parameters of units [begin, end).
   virtual std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const {
     (void)begin;
     (void)end;

@@ -12,9 +12,15 @@ struct Entry {
 
 constexpr Entry kOps[] = {
     {"activation", make_activation},
+    {"average_pooling2d", make_average_pooling2d},
+    {"batch_normalization", make_batch_normalization},
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
     {"dense", make_dense},
+    {"dropout", make_dropout},
+    {"gaussian_dropout", make_gaussian_dropout},
+    {"gaussian_noise", make_gaussian_noise},
+    {"global_max_pooling2d", make_global_max_pooling2d},
     {"max_pooling2d", make_max_pooling2d},
     {"rescaling", make_rescaling},
     {"reshape", make_reshape},

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/pad2d.hpp"
+#include "kernels/pool2d.hpp"
 #include "ops/attributes.hpp"
 
 namespace convlet {
@@ -20,6 +21,7 @@ struct Window2D {
 
   bool padded() const { return ph != ih || pw != iw; }
   Pad2D pad() const { return {ih, iw, ic, ph, pw, top, left}; }
+  Pool2D pool() const { return {ih, iw, ic, oh, ow, kh, kw, sh, sw, top, left}; }
 };
 
 // valid: out = floor((in - k) / s) + 1; same: out = ceil(in / s), total padding max((out - 1) s + k

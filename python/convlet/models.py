@@ -8,7 +8,7 @@ from typing import Any
 
 from convlet import layers as layer_classes
 from convlet.layers.input_layer import InputLayer, KerasTensor
-from convlet.layers.layer import BatchShape, Layer, NativeOps, Shape, without_batch_axis
+from convlet.layers.layer import BatchShape, Layer, Shape, without_batch_axis
 from convlet.network import BoundNetwork
 from convlet.summary import print_summary
 from convlet.trainer import Trainer
@@ -199,16 +199,12 @@ class Sequential(Trainer):
             shape = layer.compute_output_shape(shape)
         return tuple(shape)
 
-    def native_ops(self, input_shape: Shape) -> NativeOps:
-        ops: NativeOps = []
-        shape: BatchShape = (None, *input_shape)
-        for layer in self._stack:
-            ops += layer.native_ops(without_batch_axis(shape))
-            shape = layer.compute_output_shape(shape)
-        return ops
+    def leaves(self, trainable: bool = True) -> list[tuple[Layer, bool]]:
+        trainable = trainable and self.trainable
+        return [leaf for layer in self._stack for leaf in layer.leaves(trainable)]
 
     def make_network(self) -> BoundNetwork:
-        return BoundNetwork(self._stack, self._known_shapes("input shape")[0])
+        return BoundNetwork([self], self._known_shapes("input shape")[0])
 
     def summary(
         self,

@@ -37,11 +37,14 @@ class BoundNetwork:
         ops: list[tuple[str, dict[str, Any], list[int]]] = []
         variables: list[Variable] = []
         shape = input_shape
-        for layer in layers:
-            for name, attributes in layer.native_ops(shape):
+        self._layers = layers
+        self._leaf_of_op: list[int] = []
+        for index, (leaf, _) in enumerate(self._leaves()):
+            for name, attributes in leaf.native_ops(shape):
                 shape, _ = _native.core.infer_op(name, attributes, shape)
                 ops.append((name, attributes, [len(ops)]))
-            variables.extend(layer.weights)
+                self._leaf_of_op.append(index)
+            variables.extend(leaf.weights)
         self.native: core.Network = _native.core.Network(input_shape, ops)
         self.input_shape = input_shape
         self.output_shape: Shape = tuple(self.native.output_shape)
@@ -57,6 +60,22 @@ class BoundNetwork:
             if variable.network is not native:
                 variable.bind(native, index, self._views[index])
 
+    def settle_trainable(self) -> None:
+        """Makes `trainable` of the layers, as it is now, what holds for training from now on.
+
+        Raises:
+            ValueError: If only some of a layer's weights are trainable.
+        """
+        self.native.set_trainable(self._trainable_ops())
+
+    def predict_as_in_training(self, x: Input, call: int) -> npt.NDArray[np.float32]:
+        """Returns the outputs for a batch of rows as in training, for the call-th time."""
+        self.synchronize()
+        outputs = np.empty((len(x), *self.output_shape), np.float32)
+        # Steps of training count from 0: calls have the upper half of the numbers.
+        self.native.predict_as_in_training(x, outputs, 2**63 + call, self._trainable_ops())
+        return outputs
+
     def predict(self, x: Input) -> npt.NDArray[np.float32]:
         """Returns the outputs for rows that are known to have the right layout."""
         self.synchronize()
@@ -64,3 +83,17 @@ class BoundNetwork:
         outputs = np.empty((rows, *self.output_shape), np.float32)
         self.native.predict(x, outputs, 0, rows)
         return outputs
+
+    def _leaves(self) -> list[tuple[Layer, bool]]:
+        return [leaf for layer in self._layers for leaf in layer.leaves()]
+
+    def _trainable_ops(self) -> list[bool]:
+        leaves = self._leaves()
+        for layer, _ in leaves:
+            odd = [v.path for v in layer.weights if v.is_trained and v.trainable != layer.trainable]
+            if odd:
+                raise ValueError(
+                    f"Layer '{layer.name}' can only be trainable or frozen as a whole, and "
+                    f"`trainable` of {', '.join(odd)} differs from the layer's."
+                )
+        return [leaves[index][1] for index in self._leaf_of_op]

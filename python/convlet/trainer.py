@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -87,6 +88,8 @@ class Trainer(Layer):
         # The compilation that the present network has been configured for.
         self._configured: _Compilation | None = None
         self._network: BoundNetwork | None = None
+        # Whether it knows which weights to train.
+        self._trainable_is_settled = False
 
     # What a model defines
 
@@ -237,8 +240,6 @@ class Trainer(Layer):
         if validation_data is not None:
             validation = self._labelled_rows(compilation, *_unpacked(validation_data))
 
-        self._check_trainable()
-
         steps = math.ceil(len(data) / batch_size)
         progress = make_progress(verbose, steps, epochs)
         callback_list = CallbackList(
@@ -388,8 +389,7 @@ class Trainer(Layer):
         """
         compilation = self._require_compilation("train_on_batch")
         data = self._labelled_rows(compilation, x, y, sample_weight, class_weight)
-        self._check_trainable()
-        native = self._configured_network(compilation).native
+        native = self._trainable_network(compilation).native
         native.reset_metrics()
         native.train(data.x, data.y, None, 0, len(data), len(data), data.sample_weight)
         return self._results(return_dict)
@@ -450,7 +450,8 @@ class Trainer(Layer):
 
         Args:
             inputs: Input, shape (n, *row).
-            training: Accepted as in Keras; no layer here does anything else while training.
+            training: Whether layers do what they do in training, for all rows as one batch:
+                dropout drops, batch normalization uses and updates its statistics.
 
         Returns:
             A float32 array of shape (n, *output_row).
@@ -458,8 +459,10 @@ class Trainer(Layer):
         Raises:
             ValueError: If the input does not fit.
         """
-        del training
-        return self.predict_on_batch(inputs)
+        if not training:
+            return self.predict_on_batch(inputs)
+        network, rows = self._network_and_rows(inputs)
+        return network.predict_as_in_training(rows, self._next_training_call())
 
     # Helpers
 
@@ -471,7 +474,7 @@ class Trainer(Layer):
         callbacks: CallbackList,
         progress: Progress,
     ) -> Logs:
-        network = self._configured_network(self._require_compilation("fit"))
+        network = self._trainable_network(self._require_compilation("fit"))
         network.native.reset_metrics()
         size = self._steps_per_call(callbacks, _TRAIN_BATCH_HOOKS)
         logs: Logs = {}
@@ -562,16 +565,21 @@ class Trainer(Layer):
             compilation.optimizer.attach(
                 network.native, network.variables, compilation.require_loss(), compilation.metrics
             )
-            self._configured = compilation
+            self._configured, self._trainable_is_settled = compilation, False
         return network
 
-    def _check_trainable(self) -> None:
-        frozen = self.non_trainable_weights
-        if frozen:
-            raise ValueError(
-                "Training with frozen weights is not supported: set `trainable = True` on the "
-                f"model and its layers. Frozen: {', '.join(variable.path for variable in frozen)}"
-            )
+    def _trainable_network(self, compilation: _Compilation) -> BoundNetwork:
+        """Returns the network ready to train.
+
+        As in Keras, what is `trainable` at the first step after `compile` is so from then on.
+        """
+        network = self._configured_network(compilation)
+        if not self._trainable_is_settled:
+            if not self.trainable_weights:
+                warnings.warn("The model does not have any trainable weights.", stacklevel=3)
+            network.settle_trainable()
+            self._trainable_is_settled = True
+        return network
 
     def _steps_per_call(self, callbacks: CallbackList, hooks: Sequence[str]) -> int | None:
         """Number of steps from one batch hook to the next, `None` if there are no such hooks."""

@@ -24,11 +24,20 @@ class Variable:
         name: Name within the layer, e.g. `"kernel"`.
         path: Name within the model, e.g. `"sequential/conv2d/kernel"`.
         trainable: Whether training changes it.
+        is_trained: Whether that is for the optimizer to do: false for a moving mean, say, which
+            its layer keeps up to date.
     """
 
     dtype = "float32"
 
-    def __init__(self, value: npt.ArrayLike, name: str, path: str, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        value: npt.ArrayLike,
+        name: str,
+        path: str,
+        trainable: bool = True,
+        is_trained: bool = True,
+    ) -> None:
         self._view: Array = np.array(value, np.float32, order="C")
         self._view.flags.writeable = False
         self.network: core.Network | None = None
@@ -36,6 +45,7 @@ class Variable:
         self.name = name
         self.path = path
         self.trainable = trainable
+        self.is_trained = is_trained
 
     @property
     def value(self) -> Array:

@@ -40,6 +40,8 @@ def main() -> None:
         "rmsprop": {name: runs.rmsprop(keras, name) for name in runs.RMSPROP_VARIANTS},
         "loss": {name: runs.loss(keras, name) for name in runs.LOSS_CASES},
         "layer": {name: runs.layer(keras, name) for name in runs.LAYER_CASES},
+        "training": {name: runs.layer_training(keras, name) for name in runs.TRAINING_CASES},
+        "freezing": runs.freezing(keras),
     }
     path = Path(__file__).with_name("golden.json")
     path.write_text(json.dumps(shortened(golden), indent=1) + "\n", encoding="utf-8")

@@ -55,6 +55,24 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
             ("MaxPooling2D", {"pool_size": (2, 2)}),
         ],
     ),
+    "average_pooling2d_same": (
+        (5, 7, 2),
+        [("AveragePooling2D", {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"})],
+    ),
+    "global_average_pooling2d": ((5, 7, 3), [("GlobalAveragePooling2D", {})]),
+    "global_max_pooling2d": ((5, 7, 3), [("GlobalMaxPooling2D", {"keepdims": True})]),
+    "conv2d_batch_normalization": (
+        (6, 6, 2),
+        [
+            ("Conv2D", {"filters": 5, "kernel_size": 3}),
+            ("BatchNormalization", {"epsilon": 0.01}),
+            ("ReLU", {}),
+            ("Dropout", {"rate": 0.5}),
+            ("GaussianNoise", {"stddev": 0.5}),
+            ("GaussianDropout", {"rate": 0.5}),
+            ("SpatialDropout2D", {"rate": 0.5}),
+        ],
+    ),
     "dense_map": ((3, 4, 5), [("Dense", {"units": 6, "activation": "tanh"})]),
     "dense_sigmoid": ((7,), [("Dense", {"units": 4, "activation": "sigmoid"})]),
     "dense_softmax": ((7,), [("Dense", {"units": 4, "activation": "softmax"})]),
@@ -62,6 +80,27 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
         (3, 2, 4),
         [("Flatten", {}), ("Dense", {"units": 3, "activation": "linear"})],
     ),
+}
+
+# Layers that training tells something about that inference does not: as LAYER_CASES, behind a Dense
+# layer for vectors and a Conv2D for images, in front of a classifier.
+TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]] = {
+    "average_pooling2d_same": (
+        (7, 6, 2),
+        [("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"})],
+    ),
+    "global_average_pooling2d": ((5, 6, 2), [("GlobalAveragePooling2D", {"keepdims": True})]),
+    "global_max_pooling2d": ((5, 6, 2), [("GlobalMaxPooling2D", {})]),
+    "batch_normalization": ((5, 6, 2), [("BatchNormalization", {"momentum": 0.8})]),
+    "batch_normalization_relu": (
+        (7,),
+        [("BatchNormalization", {"scale": False, "epsilon": 0.1}), ("ReLU", {})],
+    ),
+    "batch_normalization_frozen": (
+        (5, 6, 2),
+        [("BatchNormalization", {"center": False, "trainable": False})],
+    ),
+    "dropout_of_nothing": ((7,), [("Dropout", {"rate": 0.0})]),
 }
 
 # The last layers and the loss. Keras on TensorFlow computes the loss of a softmax layer from its
@@ -258,5 +297,74 @@ def layer(k: Any, case: str) -> list[Any]:
     model = k.Sequential(
         [k.Input(input_shape), *(getattr(k.layers, name)(**kwargs) for name, kwargs in layers)]
     )
-    model.set_weights([_table(1, w.shape, 3 + i)[0] for i, w in enumerate(model.get_weights())])
+    _set_weights(model)
     return model.predict(_table(2, input_shape, 4), verbose=0).tolist()
+
+
+def layer_training(k: Any, case: str) -> dict[str, list[float]]:
+    """Three steps through one of the TRAINING_CASES: losses, and all weights at the end.
+
+    With so large an epsilon RMSprop's steps are nearly the gradients themselves.
+    """
+    input_shape, layers = TRAINING_CASES[case]
+    below = (
+        k.layers.Dense(6)
+        if len(input_shape) == 1
+        else k.layers.Conv2D(4, 3, padding="same", activation="relu")
+    )
+    model = k.Sequential(
+        [
+            k.Input(input_shape),
+            below,
+            *(getattr(k.layers, name)(**kwargs) for name, kwargs in layers),
+            k.layers.Flatten(),
+            k.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    _set_weights(model)
+    model.compile(k.optimizers.RMSprop(0.1, epsilon=1.0), "sparse_categorical_crossentropy")
+    return _trajectory(model, _table(7, input_shape, 5), np.arange(7) % 3, steps=3)
+
+
+def freezing(k: Any) -> dict[str, list[bool]]:
+    """Which weights change, in an order of compile, evaluate, fit and `trainable`."""
+    model = k.Sequential(
+        [
+            k.Input((3,)),
+            k.layers.Dense(4),
+            k.layers.BatchNormalization(),
+            k.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    x, y = _table(8, (3,), 6), np.arange(8) % 3
+
+    def changed(train: Any) -> list[bool]:
+        before = model.get_weights()
+        train()
+        return [bool((a != b).any()) for a, b in zip(before, model.get_weights(), strict=True)]
+
+    def fit() -> None:
+        model.fit(x, y, shuffle=False, verbose=0)
+
+    results = {"called in training": changed(lambda: model(x, training=True))}
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    model.evaluate(x, y, verbose=0)
+    model.layers[0].trainable = model.layers[1].trainable = False
+    results["frozen behind evaluate"] = changed(fit)
+    results["called frozen"] = changed(lambda: model(x, training=True))
+    model.layers[0].trainable = True
+    results["thawed behind fit"] = changed(fit)
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    results["compiled again"] = changed(fit)
+    return results
+
+
+def _set_weights(model: Any) -> None:
+    """Numbers from `_table`, positive ones for what is called a variance."""
+    tables = [_table(1, w.shape, 3 + i)[0] for i, w in enumerate(model.weights)]
+    model.set_weights(
+        [
+            np.abs(table) + 0.5 if "variance" in w.name else table
+            for table, w in zip(tables, model.weights, strict=True)
+        ]
+    )

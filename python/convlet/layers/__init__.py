@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from convlet.layers.activation import Activation, ReLU, Softmax
+from convlet.layers.average_pooling2d import AveragePooling2D
+from convlet.layers.batch_normalization import BatchNormalization
 from convlet.layers.conv2d import Conv2D
 from convlet.layers.dense import Dense
+from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
+from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
+from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPooling2D
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
 from convlet.layers.max_pooling2d import MaxPooling2D
@@ -16,15 +21,28 @@ from convlet.layers.rescaling import Rescaling
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
+AvgPool2D = AveragePooling2D
 Convolution2D = Conv2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D
 
 __all__ = [
     "Activation",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "BatchNormalization",
     "Conv2D",
     "Convolution2D",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
     "Input",
     "InputLayer",
     "Layer",
@@ -33,6 +51,7 @@ __all__ = [
     "ReLU",
     "Rescaling",
     "Softmax",
+    "SpatialDropout2D",
     "deserialize",
     "serialize",
 ]
@@ -42,14 +61,22 @@ _CLASSES: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Activation,
+        AveragePooling2D,
+        BatchNormalization,
         Conv2D,
         Dense,
+        Dropout,
         Flatten,
+        GaussianDropout,
+        GaussianNoise,
+        GlobalAveragePooling2D,
+        GlobalMaxPooling2D,
         InputLayer,
         MaxPooling2D,
         ReLU,
         Rescaling,
         Softmax,
+        SpatialDropout2D,
     )
 }
 

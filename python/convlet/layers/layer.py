@@ -64,6 +64,8 @@ class Layer:
         self.dtype = "float32"
         self.built = False
         self._weights: list[Variable] = []
+        # How often it was called as in training: random masks depend on it.
+        self._training_calls = 0
         # Path of the model it is built in, which begins the path of its variables.
         self._scope = ""
 
@@ -101,7 +103,8 @@ class Layer:
         _, parameters = self._infer(input_shape)
         initializers = self.initializers()
         self._weights = [
-            self._new_variable(name, shape, initializers[name]) for name, shape in parameters
+            self._new_variable(name, shape, initializers[name], is_trained)
+            for name, shape, is_trained in parameters
         ]
         self.built = True
 
@@ -127,7 +130,7 @@ class Layer:
 
         Args:
             inputs: Array of the shape that the layer takes, batch axis first.
-            training: Accepted as in Keras; this layer does the same either way.
+            training: Whether to do what the layer does in training; as one batch.
 
         Returns:
             A float32 array.
@@ -135,11 +138,21 @@ class Layer:
         Raises:
             ValueError: If the layer cannot take such an input.
         """
-        del training
         array = as_array("inputs", inputs)
         self.build((None, *array.shape[1:]))
         network = BoundNetwork([self], array.shape[1:])
-        return network.predict(as_rows("inputs", array, network.input_shape))
+        rows = as_rows("inputs", array, network.input_shape)
+        if training:
+            return network.predict_as_in_training(rows, self._next_training_call())
+        return network.predict(rows)
+
+    def leaves(self, trainable: bool = True) -> list[tuple[Layer, bool]]:
+        """Returns the layers that do the work, and whether training may change their weights.
+
+        Args:
+            trainable: Whether what this layer is a part of is trainable.
+        """
+        return [(self, trainable and self.trainable)]
 
     # Weights
 
@@ -181,7 +194,8 @@ class Layer:
     def trainable(self, value: bool) -> None:
         self._trainable = check_bool("trainable", value)
         for variable in self._weights:
-            variable.trainable = self._trainable
+            if variable.is_trained:
+                variable.trainable = self._trainable
 
     def get_weights(self) -> list[npt.NDArray[np.float32]]:
         """Returns copies of the values of all variables, in the order of `weights`."""
@@ -243,10 +257,12 @@ class Layer:
 
     # Helpers
 
-    def _infer(self, input_shape: Sequence[int | None]) -> tuple[Shape, list[tuple[str, Shape]]]:
-        """Returns the row shape of the output, and names and shapes of the weights."""
+    def _infer(
+        self, input_shape: Sequence[int | None]
+    ) -> tuple[Shape, list[tuple[str, Shape, bool]]]:
+        """Returns the row shape of the output, and names, shapes and kinds of the weights."""
         shape = without_batch_axis(input_shape)
-        weights: list[tuple[str, Shape]] = []
+        weights: list[tuple[str, Shape, bool]] = []
         try:
             for op, attributes in self.native_ops(shape):
                 shape, parameters = _native.core.infer_op(op, attributes, shape)
@@ -257,23 +273,30 @@ class Layer:
             ) from error
         return shape, weights
 
-    def _new_variable(self, name: str, shape: Shape, initializer: InitializerFunction) -> Variable:
+    def _next_training_call(self) -> int:
+        self._training_calls += 1
+        return self._training_calls
+
+    def _new_variable(
+        self, name: str, shape: Shape, initializer: InitializerFunction, is_trained: bool
+    ) -> Variable:
         value = np.asarray(initializer(shape, dtype="float32"))
         if value.shape != shape:
             raise ValueError(
                 f"The initializer of `{name}` of layer '{self.name}' returned an array of shape "
                 f"{value.shape}. Expected shape {shape}"
             )
-        return Variable(value, name, f"{self._scope}{self.name}/{name}", self._trainable)
+        path = f"{self._scope}{self.name}/{name}"
+        return Variable(value, name, path, self._trainable and is_trained, is_trained)
 
     def _check_weights(
-        self, parameters: Sequence[tuple[str, Shape]], input_shape: Sequence[int | None]
+        self, parameters: Sequence[tuple[str, Shape, bool]], input_shape: Sequence[int | None]
     ) -> None:
         """Refuses an input for which the weights of a built layer would have other shapes."""
         if not self.built:
             return
         shapes = {variable.name: variable.shape for variable in self._weights}
-        for name, shape in parameters:
+        for name, shape, _ in parameters:
             if shapes[name] != shape:
                 raise ValueError(
                     f"Input of shape {tuple(input_shape)} is incompatible with layer "

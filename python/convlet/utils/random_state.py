@@ -1,4 +1,4 @@
-"""The one source of randomness: initial weights and shuffling draw from it."""
+"""The one source of randomness: initial weights, shuffling and layers' seeds draw from it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,21 @@ def generator() -> np.random.Generator:
     return _generator
 
 
+def layer_seed(seed: int | None) -> int:
+    """Returns the seed of a layer's random numbers: its own or, for `None`, a drawn one.
+
+    Raises:
+        ValueError: If `seed` is neither `None` nor an integer from 0 to 2**63 - 1.
+    """
+    if seed is None:
+        return int(_generator.integers(2**63))
+    return check_integer("seed", seed, 0, 2**63 - 1)
+
+
 def set_random_seed(seed: int) -> None:
     """Seeds Python's `random`, numpy's legacy generator and convlet's own generator.
 
-    Initial weights and the order of training rows depend on nothing else: with the same seed,
+    Initial weights, the order of training rows and random masks depend on nothing else: with the same seed,
     program and number of threads, training gives the same bits.
 
     Args:

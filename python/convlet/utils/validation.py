@@ -42,6 +42,17 @@ def check_real(
     return number
 
 
+def check_rate(name: str, value: Any) -> float:
+    """Returns `value` as a float from 0 to 1, or raises ValueError in Keras's words."""
+    try:
+        return check_real(name, value, 0.0, 1.0)
+    except ValueError:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a float value between 0 and 1. "
+            f"Received: {name}={value}"
+        ) from None
+
+
 def check_bool(name: str, value: Any) -> bool:
     """Returns `value` if it is a bool, or raises ValueError."""
     if not isinstance(value, bool):

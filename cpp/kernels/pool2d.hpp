@@ -1,0 +1,63 @@
+// How a window slides over NHWC images: what max and average pooling share.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "simd/vec.hpp"
+
+namespace convlet {
+
+struct Pool2D {
+  std::int64_t ih, iw, c;  // input image
+  std::int64_t oh, ow;     // output image
+  std::int64_t kh, kw;     // window
+  std::int64_t sh, sw;     // strides
+  std::int64_t top, left;  // padding, never read: a window is cut to the image
+
+  std::int64_t in_size() const { return ih * iw * c; }
+  std::int64_t out_size() const { return oh * ow * c; }
+};
+
+// The part of a window that lies inside the image.
+struct PoolWindow {
+  std::int64_t y0, y1, x0, x1;
+
+  std::int64_t cells() const { return (y1 - y0) * (x1 - x0); }
+};
+
+// Calls f(window, offset of its result in the output image).
+template <class F>
+void for_each_window(const Pool2D& g, F&& f) {
+  for (std::int64_t oy = 0; oy < g.oh; ++oy) {
+    const std::int64_t y = oy * g.sh - g.top;
+    for (std::int64_t ox = 0; ox < g.ow; ++ox) {
+      const std::int64_t x = ox * g.sw - g.left;
+      const PoolWindow window{std::max<std::int64_t>(y, 0), std::min(y + g.kh, g.ih),
+                              std::max<std::int64_t>(x, 0), std::min(x + g.kw, g.iw)};
+      f(window, (oy * g.ow + ox) * g.c);
+    }
+  }
+}
+
+// Calls f(offset of each of the window's pixels in the image) in row-major order.
+template <class F>
+void for_each_pixel(const Pool2D& g, const PoolWindow& w, F&& f) {
+  for (std::int64_t y = w.y0; y < w.y1; ++y) {
+    for (std::int64_t x = w.x0; x < w.x1; ++x) f((y * g.iw + x) * g.c);
+  }
+}
+
+// Calls f(first channel, number of channels) for each vector of channels; of whole vectors the
+// number is known to the compiler, so that they are loaded and stored without a mask.
+template <class F>
+void for_each_vector(std::int64_t channels, F&& f) {
+  const std::int64_t whole = channels / simd::kLanes * simd::kLanes;
+  for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
+    f(c, std::integral_constant<int, simd::kLanes>{});
+  }
+  if (whole < channels) f(whole, static_cast<int>(channels - whole));
+}
+
+}  // namespace convlet

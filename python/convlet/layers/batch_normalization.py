@@ -1,0 +1,128 @@
+"""BatchNormalization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convlet import initializers
+from convlet.initializers import InitializerFunction
+from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.utils.validation import check_bool, check_integer, check_real, refuse_unsupported
+
+
+class BatchNormalization(Layer):
+    """Batch normalization: `gamma * (x - mean) / sqrt(variance + epsilon) + beta` by channel.
+
+    Input and output (n, ..., c), all weights (c,). In training mean and (biased) variance are those
+    of the whole batch, over all axes but the last, and
+    `moving = momentum * moving + (1 - momentum) * batch` after each step (Ioffe and Szegedy, 2015;
+    `keras/src/layers/normalization/batch_normalization.py`). Otherwise, and with
+    `trainable = False`, they are the moving ones, which do not change then.
+
+    Args:
+        axis: The last axis, by its number or as -1; nothing else is supported.
+        momentum: Share of the old moving values that is kept.
+        epsilon: Small number that keeps the root away from zero.
+        center: Whether there is a `beta`.
+        scale: Whether there is a `gamma`.
+        beta_initializer: How `beta` starts, see `convlet.initializers`.
+        gamma_initializer: How `gamma` starts.
+        moving_mean_initializer: How the moving mean starts.
+        moving_variance_initializer: How the moving variance starts.
+        beta_regularizer: `None`; nothing else is supported.
+        gamma_regularizer: `None`; nothing else is supported.
+        beta_constraint: `None`; nothing else is supported.
+        gamma_constraint: `None`; nothing else is supported.
+        renorm: `False`; nothing else is supported.
+        renorm_clipping: `None`; nothing else is supported.
+        renorm_momentum: 0.99, its default, without effect.
+        synchronized: `False`; there is one device, whose threads always share the statistics.
+        **kwargs: Arguments of `Layer`.
+
+    Raises:
+        ValueError: If an argument is unknown, not supported or has no meaning.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        refuse_unsupported(
+            "BatchNormalization",
+            {
+                "beta_regularizer": (beta_regularizer, None),
+                "gamma_regularizer": (gamma_regularizer, None),
+                "beta_constraint": (beta_constraint, None),
+                "gamma_constraint": (gamma_constraint, None),
+                "renorm": (renorm, False),
+                "renorm_clipping": (renorm_clipping, None),
+                "renorm_momentum": (renorm_momentum, 0.99),
+                "synchronized": (synchronized, False),
+            },
+        )
+        self.axis = check_integer("axis", axis, -8, 8)
+        self.momentum = check_real("momentum", momentum)
+        self.epsilon = check_real("epsilon", epsilon, 0.0)
+        self.center = check_bool("center", center)
+        self.scale = check_bool("scale", scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def native_ops(self, input_shape: Shape) -> NativeOps:
+        if self.axis != len(input_shape):
+            refuse_unsupported("BatchNormalization", {"axis": (self.axis, -1)})
+        normalization = {
+            "center": self.center,
+            "scale": self.scale,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
+        return [("batch_normalization", normalization)]
+
+    def initializers(self) -> Mapping[str, InitializerFunction]:
+        return {
+            "gamma": self.gamma_initializer,
+            "beta": self.beta_initializer,
+            "moving_mean": self.moving_mean_initializer,
+            "moving_variance": self.moving_variance_initializer,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+            "beta_regularizer": None,
+            "gamma_regularizer": None,
+            "beta_constraint": None,
+            "gamma_constraint": None,
+            "synchronized": False,
+        }
