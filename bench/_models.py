@@ -30,10 +30,28 @@ class Model(NamedTuple):
     input_shape: tuple[int, ...]
     layers: list[Layer]
 
+    @property
+    def drops_out(self) -> bool:
+        """Whether training draws random numbers, so that losses of different packages differ."""
+        return any(layer.kind == "Dropout" for layer in self.layers)
 
-def conv(filters: int, size: int, padding: str = "valid") -> Layer:
+
+def conv(filters: int, size: int, padding: str = "valid", activation: str | None = "relu") -> Layer:
     kernel = {"filters": filters, "kernel_size": (size, size), "padding": padding}
-    return Layer("Conv2D", {**kernel, "activation": "relu"})
+    return Layer("Conv2D", {**kernel, "activation": activation})
+
+
+def normalized_conv(filters: int) -> list[Layer]:
+    """A 3x3 convolution, batch normalization, ReLU."""
+    return [
+        conv(filters, 3, padding="same", activation=None),
+        Layer("BatchNormalization", {}),
+        Layer("ReLU", {}),
+    ]
+
+
+def dropout(rate: float) -> Layer:
+    return Layer("Dropout", {"rate": rate})
 
 
 def pool(size: int = 2) -> Layer:
@@ -84,6 +102,39 @@ MODELS = {
         "mnist",
         (28, 28, 1),
         [flatten(), dense(512), dense(512), dense(10, "softmax")],
+    ),
+    "cifar_convnet": Model(
+        "ConvNet for CIFAR",
+        "tinted_digits",
+        (32, 32, 3),
+        [
+            conv(32, 3, padding="same"),
+            conv(32, 3),
+            pool(),
+            dropout(0.25),
+            conv(64, 3, padding="same"),
+            conv(64, 3),
+            pool(),
+            dropout(0.25),
+            flatten(),
+            dense(512),
+            dropout(0.5),
+            dense(10, "softmax"),
+        ],
+    ),
+    "vgg_like": Model(
+        "VGG-like net with batch normalization",
+        "tinted_digits",
+        (32, 32, 3),
+        [
+            *normalized_conv(64),
+            pool(),
+            *normalized_conv(128),
+            pool(),
+            *normalized_conv(256),
+            Layer("GlobalAveragePooling2D", {}),
+            dense(10, "softmax"),
+        ],
     ),
 }
 

@@ -59,20 +59,17 @@ share of the dense roofline: the time that the model's products take at the mach
 divided by the time measured. Batch 64 in training.
 """
 
-EPOCH_ROWS = 60_000
-TEST_ROWS = 10_000
-
 
 class Effort(NamedTuple):
     """How long a run takes."""
 
     repeats: int
-    epoch_rows: int
+    most_rows: int  # of an epoch
     batch_sizes: list[int]  # tried for the fastest prediction
     accuracy: float  # reached by whoever learns
 
 
-FULL = Effort(5, EPOCH_ROWS, [64, 128, 256, 1024, TEST_ROWS], 0.96)
+FULL = Effort(5, 60_000, [64, 256, 1024], 0.96)
 # The smaller last batch of an epoch is kept, 60,000 being no multiple of 64 either.
 QUICK = Effort(1, 100 * BATCH_SIZE + 32, [64, 1024], 0.8)
 
@@ -130,8 +127,8 @@ def main() -> None:
             print(f"model: {model}", flush=True)
             save_initial_weights(data, model)
             able = build(contenders, model)
-            check_answers(able)
-            tasks[model] = time_tasks(able, model, effort)
+            check_answers(able, losses=not MODELS[model].drops_out)
+            tasks[model] = time_tasks(able, model, effort, rows_of(data, model))
             accuracies[model] = check_accuracy(trainers(able), effort)
         idle = check_idle(list(contenders.values()))
     peak = max(peak, fma_peak(arguments.threads))
@@ -204,51 +201,66 @@ def build(contenders: dict[str, Contender], model: str) -> dict[str, Contender]:
     return able
 
 
-def check_answers(contenders: dict[str, Contender]) -> None:
+class Rows(NamedTuple):
+    """Images of a model's data set."""
+
+    train: int
+    test: int
+
+
+def rows_of(data: Path, model: str) -> Rows:
+    directory = data / MODELS[model].data
+    return Rows(*(len(np.load(directory / f"y_{part}.npy")) for part in ("train", "test")))
+
+
+def check_answers(contenders: dict[str, Contender], losses: bool) -> None:
     """Same predictions at first, and same losses: of ten steps where the optimizer is the same.
 
     PyTorch adds RMSprop's epsilon outside the root, Keras inside: only its first loss is compared.
     """
     probabilities: dict[str, Any] = {}
-    losses: dict[str, dict[int, float]] = {}
+    lost: dict[str, dict[int, float]] = {}
     for name, contender in contenders.items():
         probabilities[name] = contender.ask("probabilities", rows=1000)["probabilities"]
-    for name, contender in trainers(contenders).items():
-        losses[name] = {BATCH_SIZE: contender.ask("train", rows=BATCH_SIZE)["loss"]}
+    for name, contender in trainers(contenders).items() if losses else ():
+        lost[name] = {BATCH_SIZE: contender.ask("train", rows=BATCH_SIZE)["loss"]}
         if PEERS[name].package != "torch":
-            losses[name][640] = contender.ask("train", rows=640)["loss"]
+            lost[name][640] = contender.ask("train", rows=640)["loss"]
     for name in contenders:
         if name == CONVLET:
             continue
         difference = float(np.abs(np.subtract(probabilities[name], probabilities[CONVLET])).max())
         check(difference <= 1e-5, f"{name} predicts the same (within {difference:.1e})")
-        for rows, loss in losses.get(name, {}).items():
-            relative = abs(loss / losses[CONVLET][rows] - 1)
+        for rows, loss in lost.get(name, {}).items():
+            relative = abs(loss / lost[CONVLET][rows] - 1)
             check(relative <= 1e-5, f"{name} has the same loss of {rows} rows ({relative:.1e})")
 
 
-def time_tasks(contenders: dict[str, Contender], model: str, effort: Effort) -> list[Task]:
+def time_tasks(
+    contenders: dict[str, Contender], model: str, effort: Effort, rows: Rows
+) -> list[Task]:
     """Everything that is timed, after a warm-up of each."""
+    epoch_rows = min(rows.train, effort.most_rows)
     training, all_of_them = list(trainers(contenders).values()), list(contenders.values())
     for contender in training:
         # Traces, compiles, allocates, reads the pages in; with a smaller last batch, as an epoch.
-        contender.ask("train", rows=10 * BATCH_SIZE + effort.epoch_rows % BATCH_SIZE)
+        contender.ask("train", rows=10 * BATCH_SIZE + epoch_rows % BATCH_SIZE)
     for contender in all_of_them:
         contender.ask("one_image", count=20)
     best = {name: best_batch_size(c, effort.batch_sizes) for name, c in contenders.items()}
     print(f"best for predict: {best}", flush=True)
     own = {name: {"batch_size": size} for name, size in best.items()}
     rounds = 2 * effort.repeats + 1
-    epoch = interleave(training, effort.repeats, "epoch", rows=effort.epoch_rows)
+    epoch = interleave(training, effort.repeats, "epoch", rows=epoch_rows)
     predict = interleave(all_of_them, rounds, "predict", batch_size=BATCH_SIZE)
     predict_best = interleave(all_of_them, rounds, "predict", own)
     one_image = interleave(all_of_them, rounds, "one_image", count=300)
     flops = dense_flops(model)
-    train_flops, test_flops = effort.epoch_rows * flops.train, TEST_ROWS * flops.predict
+    train_flops, test_flops = epoch_rows * flops.train, rows.test * flops.predict
     return [
-        Task(f"training {effort.epoch_rows:,} images [s]", 1.0, 2, train_flops, epoch),
-        Task(f"predict {TEST_ROWS:,}, batch 64 [ms]", 1e-3, 1, test_flops, predict),
-        Task(f"predict {TEST_ROWS:,}, best batch [ms]", 1e-3, 1, test_flops, predict_best),
+        Task(f"training {epoch_rows:,} images [s]", 1.0, 2, train_flops, epoch),
+        Task(f"predict {rows.test:,}, batch 64 [ms]", 1e-3, 1, test_flops, predict),
+        Task(f"predict {rows.test:,}, best batch [ms]", 1e-3, 1, test_flops, predict_best),
         Task("one image [us]", 1e-6, 0, flops.predict, one_image),
     ]
 

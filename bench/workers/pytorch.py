@@ -26,6 +26,11 @@ LAYERS: dict[str, Callable[[dict[str, Any], int], nn.Module]] = {
     "MaxPooling2D": lambda c, _: nn.MaxPool2d(c["pool_size"]),
     "Flatten": lambda _, __: nn.Flatten(),
     "Dense": lambda c, channels: nn.Linear(channels, c["units"]),
+    "Dropout": lambda c, _: nn.Dropout(c["rate"]),
+    "ReLU": lambda _, __: nn.ReLU(inplace=True),
+    # Keras's epsilon, and its momentum the other way round.
+    "BatchNormalization": lambda _, channels: nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01),
+    "GlobalAveragePooling2D": lambda _, __: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
 }
 
 
@@ -108,7 +113,7 @@ def sequential(model: str, weights: list[np.ndarray]) -> nn.Sequential:
     values = iter(weights)
     modules: list[nn.Module] = []
     for kind, config in MODELS[model].layers:
-        module = LAYERS[kind](config, example.shape[1])
+        module = LAYERS[kind](config, example.shape[1]).eval()
         if kind == "Flatten":
             flattened = tuple(example.shape[1:])
         elif kind == "Dense" and flattened:
@@ -132,9 +137,10 @@ def _channels_first(values: Iterator[np.ndarray], image: tuple[int, ...]) -> Ite
 
 
 def _load(module: nn.Module, values: Iterator[np.ndarray]) -> None:
-    """Keras's kernel (kh, kw, ic, oc) or (in, units), then the bias."""
+    """Keras's kernel (kh, kw, ic, oc) or (in, units), then vectors in Keras's order."""
     with torch.no_grad():
-        for parameter in module.parameters():
+        buffers = [buffer for buffer in module.buffers() if buffer.ndim]  # moving mean and variance
+        for parameter in [*module.parameters(), *buffers]:
             value = next(values)
             axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[value.ndim]
             parameter.copy_(torch.from_numpy(np.ascontiguousarray(value.transpose(axes))))
