@@ -11,8 +11,8 @@ Network::Network(const Shape& input, std::vector<OpSpec> ops)
       all_wanted_(program_),
       wanted_(program_, std::vector<bool>(static_cast<std::size_t>(program_.op_count), true)),
       parameters_(program_.parameter_size),
-      inference_{rows_at_once(program_, Mode::kInference), {}, nullptr, {}, {}},
-      training_{rows_at_once(program_, Mode::kTraining), {}, nullptr, {}, {}} {}
+      inference_{.rows_at_once = rows_at_once(program_, Mode::kInference)},
+      training_{.rows_at_once = rows_at_once(program_, Mode::kTraining)} {}
 
 void Network::set_parameter(std::size_t index, const float* value) {
   const Parameter& parameter = program_.parameters[index];
@@ -64,7 +64,12 @@ std::vector<std::size_t> Network::trained_parameters() const {
 Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
                              std::vector<std::size_t> meetings) {
   Crew& crew = mode == Mode::kTraining ? training_ : inference_;
+  const std::int64_t share_rows = rows;
   if (meetings.empty()) rows = std::min(rows, crew.rows_at_once);
+  if (mode == Mode::kTraining && crew.share_rows < share_rows) {
+    crew.workers.clear();
+    crew.share_rows = share_rows;
+  }
   if (crew.layout == nullptr || crew.layout->rows < rows || crew.meetings != meetings) {
     crew.workers.clear();
     crew.meetings = std::move(meetings);
@@ -72,9 +77,12 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
   }
   while (crew.workers.size() < static_cast<std::size_t>(shares)) {
     const int share = static_cast<int>(crew.workers.size());
-    crew.workers.push_back(std::make_unique<Worker>(program_, *crew.layout, mode, share));
+    crew.workers.push_back(
+        std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows));
     crew.workers.back()->totals.metrics.resize(metrics_.size());
   }
+  crew.kept.resize(crew.workers.size());
+  for (auto& kept : crew.kept) kept.reserve(crew.workers.size());
   crew.shared.clear();
   for (const auto& worker : crew.workers) crew.shared.push_back(worker->shared());
   return crew;
@@ -86,7 +94,13 @@ int Network::shares_for(std::int64_t rows, double passes) const {
   return static_cast<int>(std::clamp<std::int64_t>(rows, 1, num_threads()));
 }
 
-void Network::prepare_packed(Mode mode) {
+void Network::pack(std::size_t s, std::int64_t begin, std::int64_t end, bool data_gradient) {
+  const Step& step = program_.steps[s];
+  step.op->pack(begin, end, parameters_.data() + step.parameters_at, data_gradient,
+                packed_.data() + packed_at_[s]);
+}
+
+void Network::prepare_packed(Mode mode, const Wanted& wanted) {
   const bool training = mode == Mode::kTraining || packed_for_training_;
   if (packed_.data() == nullptr || training != packed_for_training_) {
     std::int64_t size = 0;
@@ -100,44 +114,17 @@ void Network::prepare_packed(Mode mode) {
     packed_for_training_ = training;
     packed_is_stale_ = true;
   }
-  if (!packed_is_stale_) return;
+  if (packed_is_stale_) packed_for_data_.assign(program_.steps.size(), false);
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
-    const Step& step = program_.steps[s];
-    if (step.op->units() == 0) continue;
-    step.op->pack(0, step.op->units(), parameters_.data() + step.parameters_at, training,
-                  packed_.data() + packed_at_[s]);
+    const bool data_gradient = mode == Mode::kTraining && wanted.tensor[s];
+    if (packed_is_stale_ || (data_gradient && !packed_for_data_[s])) {
+      pack(s, 0, program_.steps[s].op->units(), data_gradient);
+      packed_for_data_[s] = data_gradient;
+    }
+    // What training does not read it does not keep up to date.
+    if (mode == Mode::kTraining) packed_for_data_[s] = data_gradient;
   }
   packed_is_stale_ = false;
-}
-
-// Cuts the parameters that are trained into `shares` portions of nearly equal size.
-void Network::plan_portions(int shares) {
-  if (portions_.size() == static_cast<std::size_t>(shares)) return;
-  portions_.assign(static_cast<std::size_t>(shares), {});
-  std::int64_t before = 0;
-  std::int64_t total = 0;
-  for (std::size_t s = 0; s < program_.steps.size(); ++s) {
-    if (!wanted_.frozen[s]) total += parameter_size(*program_.steps[s].op);
-  }
-  for (std::size_t s = 0; s < program_.steps.size(); ++s) {
-    if (wanted_.frozen[s]) continue;
-    const Op& op = *program_.steps[s].op;
-    const std::int64_t units = op.units();
-    const std::int64_t size = parameter_size(op);
-    std::int64_t begin = 0;
-    for (int share = 0; share < shares && begin < units; ++share) {
-      const std::int64_t limit =
-          total * (share + 1) / shares - before;  // parameters of this op up to this share's end
-      const bool last = share + 1 == shares || limit >= size;
-      const std::int64_t end = last ? units : std::clamp(limit * units / size, begin, units);
-      if (end == begin) continue;
-      std::vector<Span> spans = op.unit_spans(begin, end);
-      for (Span& span : spans) span.begin += program_.steps[s].parameters_at;
-      portions_[static_cast<std::size_t>(share)].push_back({s, begin, end, std::move(spans)});
-      begin = end;
-    }
-    before += size;
-  }
 }
 
 Objective Network::objective(const Dataset& data) const {
@@ -147,32 +134,6 @@ Objective Network::objective(const Dataset& data) const {
 
 std::size_t Network::judged_steps() const {
   return program_.steps.size() - (program_.ends_in_softmax && loss_->fuses_softmax() ? 1 : 0);
-}
-
-// Sums the workers' gradients in a fixed order into the first one's, lets the optimizer use the
-// sum, clears them all and packs the new weights.
-void Network::update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share,
-                           int shares, std::int64_t iteration) {
-  constexpr std::int64_t kBlock =
-      2048;  // floats: a block of every array involved stays in the first-level cache
-  for (const Portion& portion : portions_[static_cast<std::size_t>(share)]) {
-    for (const Span& span : portion.spans) {
-      for_pieces(
-          span.begin, span.begin + span.size, kBlock, [&](std::int64_t at, std::int64_t size) {
-            float* total = workers[0]->parameter_gradient() + at;
-            for (int other = 1; other < shares; ++other) {
-              float* part = workers[static_cast<std::size_t>(other)]->parameter_gradient() + at;
-              for (std::int64_t i = 0; i < size; ++i) total[i] += part[i];
-              std::fill_n(part, size, 0.0F);
-            }
-            optimizer_->update(at, size, learning_rate, iteration, total, parameters_.data() + at);
-            std::fill_n(total, size, 0.0F);
-          });
-    }
-    const Step& step = program_.steps[portion.step];
-    step.op->pack(portion.begin, portion.end, parameters_.data() + step.parameters_at, true,
-                  packed_.data() + packed_at_[portion.step]);
-  }
 }
 
 }  // namespace convlet

@@ -87,11 +87,13 @@ class Network {
 
  private:
   struct Crew {  // the workers of one mode
-    std::int64_t rows_at_once;
-    std::vector<std::size_t> meetings;
-    std::unique_ptr<Layout> layout;
-    std::vector<std::unique_ptr<Worker>> workers;
-    std::vector<float*> shared;  // theirs
+    std::int64_t rows_at_once = 0;
+    std::int64_t share_rows = 0;  // that the workers can keep something of
+    std::vector<std::size_t> meetings = {};
+    std::unique_ptr<Layout> layout = nullptr;
+    std::vector<std::unique_ptr<Worker>> workers = {};
+    std::vector<float*> shared = {};           // theirs
+    std::vector<std::vector<Kept>> kept = {};  // a list for the use of each
   };
   // What a run over batches needs of the engine, made before the team starts.
   struct Run {
@@ -111,7 +113,7 @@ class Network {
   // The crew with workers for `shares` shares of at most `rows` rows each.
   Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings);
   int shares_for(std::int64_t rows, double passes) const;
-  void prepare_packed(Mode mode);
+  void prepare_packed(Mode mode, const Wanted& wanted);
   void plan_portions(int shares);
   Objective objective(const Dataset& data) const;
   // Steps before the loss: all, or all but the softmax that the loss does itself.
@@ -133,8 +135,13 @@ class Network {
                    Home&& home) const;
   // Lets ops bring the parameters that are not trained up to date.
   void update_state(const Run& run);
-  void update_share(const std::vector<std::unique_ptr<Worker>>& workers, int share, int shares,
-                    std::int64_t iteration);
+  // A step of the optimizer after a batch of `rows` rows: the part of `share`.
+  void update_share(const Run& run, int share, std::int64_t rows, std::int64_t iteration);
+  void update_span(const Run& run, const Span& span, std::int64_t iteration);
+  void update_late(const Run& run, const Portion& portion, int share, std::int64_t rows,
+                   std::int64_t iteration);
+  void list_kept(const Run& run, std::size_t s, std::int64_t rows, std::vector<Kept>& kept) const;
+  void pack(std::size_t s, std::int64_t begin, std::int64_t end, bool data_gradient);
   void collect_totals(const Run& run);
 
   std::mutex mutex_;
@@ -146,6 +153,7 @@ class Network {
   std::vector<std::int64_t> packed_at_;
   bool packed_for_training_ = false;
   bool packed_is_stale_ = true;
+  std::vector<bool> packed_for_data_;  // by step: up to date for the data gradient, too
   std::unique_ptr<Loss> loss_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Metric> metrics_;

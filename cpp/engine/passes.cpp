@@ -24,7 +24,7 @@ Network::Run Network::prepare_run(Mode mode, std::int64_t rows, std::size_t step
                                   const Wanted& wanted, bool training) {
   const bool backward = mode == Mode::kTraining;
   const int shares = shares_for(rows, backward ? 3.0 : 1.0);
-  prepare_packed(mode);
+  prepare_packed(mode, wanted);
   std::vector<std::size_t> meetings;
   if (training) meetings = meetings_of(program_, wanted.frozen);
   Crew& the_crew = crew(mode, shares, (rows + shares - 1) / shares, meetings);
@@ -100,7 +100,7 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
       carry(member, run, pass, data.x, first, first + rows, row_of, judge, kNoHome);
       member.barrier();
       member.for_shares(run.shares, [&](int share) {
-        update_share(run.crew->workers, share, run.shares, iteration);
+        update_share(run, share, rows, iteration);
         if (share == 0) update_state(run);
       });
       member.barrier();
@@ -109,13 +109,6 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
   });
   if (learns) iterations += (end - begin + batch_size - 1) / batch_size;
   collect_totals(run);
-}
-
-void Network::update_state(const Run& run) {
-  for (const std::size_t s : run.crew->meetings) {
-    const Step& step = program_.steps[s];
-    step.op->update_state(run.crew->workers[0]->shared(s), parameters_.data() + step.parameters_at);
-  }
 }
 
 void Network::collect_totals(const Run& run) {
@@ -177,6 +170,13 @@ void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const Tr
     float* part = run.crew->workers[static_cast<std::size_t>(share)]->parameter_gradient();
     for (std::int64_t i = 0; i < program_.parameter_size; ++i) gradient[i] += part[i];
     std::fill_n(part, program_.parameter_size, 0.0F);
+  }
+  std::vector<Kept> kept;
+  for (std::size_t s = 0; s < program_.steps.size(); ++s) {
+    const Step& step = program_.steps[s];
+    if (step.op->late_unit() == 0) continue;
+    list_kept(run, s, rows, kept);
+    step.op->late_gradient(0, step.op->units(), kept, gradient + step.parameters_at);
   }
 }
 

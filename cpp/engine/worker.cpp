@@ -18,7 +18,8 @@ void Totals::add(const Totals& other) {
   for (std::size_t m = 0; m < metrics.size(); ++m) metrics[m] += other.metrics[m];
 }
 
-Worker::Worker(const Program& program, const Layout& layout, Mode mode, int share)
+Worker::Worker(const Program& program, const Layout& layout, Mode mode, int share,
+               std::int64_t share_rows)
     : program_(program),
       layout_(layout),
       training_(mode == Mode::kTraining),
@@ -30,6 +31,14 @@ Worker::Worker(const Program& program, const Layout& layout, Mode mode, int shar
   for (const Step& step : program.steps) {
     saved_per_row_.push_back(step.op->storage(training_).saved_per_row);
   }
+  if (!training_) return;
+  std::int64_t kept_size = 0;
+  for (const std::int64_t kept_per_row : layout.kept) {
+    kept_at_.push_back(kept_size);
+    kept_size += share_rows * kept_per_row;
+  }
+  kept_ = Buffer(kept_size);
+  late_gradient_ = Buffer(layout.late_gradient_size);
 }
 
 void Worker::gather(const Rows& x, std::int64_t index, std::int64_t r) {
@@ -102,6 +111,7 @@ BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice&
           .scratch = arena_.data() + layout_.scratch,
           .workspace = workspace_.data() + layout_.workspace[s],
           .gradient = pass.wanted->frozen[s] ? nullptr : gradient_at,
+          .kept = kept_.data() + kept_at_[s] + slice.share_row * layout_.kept[s],
           .context = context(pass, s, slice)};
 }
 

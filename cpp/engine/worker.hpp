@@ -65,8 +65,9 @@ struct Objective {
 
 class Worker {
  public:
-  // The share-th of a team.
-  Worker(const Program& program, const Layout& layout, Mode mode, int share);
+  // The share-th of a team, for shares of at most share_rows rows.
+  Worker(const Program& program, const Layout& layout, Mode mode, int share,
+         std::int64_t share_rows);
 
   Totals totals;
 
@@ -93,6 +94,10 @@ class Worker {
     return arena_.data() + layout_.gradient[t] + place * program_.tensor_size(t);
   }
   float* parameter_gradient() { return parameter_gradient_.data(); }
+  // What step s kept of the share.
+  const float* kept(std::size_t s) const { return kept_.data() + kept_at_[s]; }
+  // For the gradient of a block of late units.
+  float* late_gradient() { return late_gradient_.data(); }
   // What the team's other workers read.
   float* shared() { return shared_.data(); }
   const float* shared(std::size_t step) const { return shared_.data() + layout_.shared[step]; }
@@ -111,7 +116,10 @@ class Worker {
   int share_;
   std::vector<std::int64_t> saved_per_row_;  // by step
   Buffer arena_;
+  std::vector<std::int64_t> kept_at_;  // by step
   Buffer workspace_;
+  Buffer kept_;
+  Buffer late_gradient_;
   Buffer shared_;
   Buffer parameter_gradient_;  // zero between steps
 };

@@ -21,6 +21,11 @@ inline simd::Vec bias_of(const float* bias, std::int64_t column) {
   return bias != nullptr ? simd::load(bias + column) : simd::zero();
 }
 
+// count > 0.
+inline simd::Vec load_columns(const float* p, int count) {
+  return count == simd::kLanes ? simd::load(p) : simd::load_partial(p, count);
+}
+
 inline void store_columns(float* y, simd::Vec v, int count) {
   if (count == simd::kLanes) {
     simd::store(y, v);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/patches.hpp"
+#include "kernels/tile.hpp"
 
 namespace convlet {
 
@@ -18,6 +19,37 @@ struct WeightGradient {
 // accumulated.
 void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
                      float* dw);
+
+// The same for images that lie in several places: add them all, then finish.
+class WeightGradientSum {
+ public:
+  WeightGradientSum(const WeightGradient& g, float* dw) : g_(g), dw_(dw) {}
+
+  // A pixel's gradients lie dz_pixel floats behind those of the one before.
+  void add(std::int64_t images, const float* x, const float* dz, std::int64_t dz_pixel);
+  void finish() {
+    if (pixels_ > 0) multiply();
+  }
+
+ private:
+  // Pixels whose products are made together. Their gradients are packed, to lie side by side: in
+  // place, the rows of a wide Dense layer are a power of two apart and fall into a few sets of the
+  // first-level cache.
+  static constexpr int kPixels = 128;
+
+  void multiply();
+  template <int NR>
+  void columns(std::int64_t n0);
+  template <int MR, int NR>
+  void tile(std::int64_t k0, std::int64_t n0);
+
+  WeightGradient g_;
+  float* dw_;
+  int pixels_ = 0;
+  const float* patch_[kPixels];
+  const float* dz_[kPixels];
+  alignas(simd::kVecBytes) float packed_dz_[kPixels * kPanel];  // [pixels][NR vectors]
+};
 
 // db[n] += sum over rows of dz[row][n], readable one vector past its end.
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db);

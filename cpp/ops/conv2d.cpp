@@ -127,14 +127,14 @@ class Conv2D final : public Op {
     return c_.unit_spans(begin, end);
   }
 
-  void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool training,
+  void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
     if (winograd_) {
       winograd_pack(begin, end, c_.window.ic, c_.oc, parameters, packed);
     } else {
       c_.pack_forward(begin, end, parameters, packed);
     }
-    if (!training) return;
+    if (!data_gradient) return;
     if (sparse_) sparse_->pack(begin, end, parameters, packed + forward_packed_);
     if (dense_data_) dense_data_->pack(begin, end, parameters, packed + dense_packed_at());
   }

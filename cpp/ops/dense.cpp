@@ -25,7 +25,8 @@ class Dense final : public Op {
         relu_(relu) {}
 
   Storage storage(bool training) const override {
-    return {.packed = forward_packed() + (training ? packed_size(units_, in_) : 0)};
+    if (!training) return {.packed = forward_packed()};
+    return {.packed = forward_packed() + packed_size(units_, in_), .kept_per_row = kept_per_row()};
   }
 
   void forward(const ForwardArgs& a) const override { forward_part(a, {}); }
@@ -47,12 +48,28 @@ class Dense final : public Op {
     if (relu_) activate_backward(Activation::kRelu, rows, units_, a.y, a.dy, a.dy);
     if (a.gradient != nullptr) {
       if (bias_) bias_gradient(rows, units_, a.dy, a.gradient + bias_offset());
-      weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
+      if (is_late()) {
+        keep(a);
+      } else {
+        weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
+      }
     }
     if (a.dx != nullptr) {
       patch_product(product(units_, in_), rows, a.dy, a.packed + forward_packed(), nullptr, false,
                     a.dx);
     }
+  }
+
+  std::int64_t late_unit() const override { return is_late() ? units_ : 0; }
+
+  void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
+                     float* gradient) const override {
+    std::fill_n(gradient, (end - begin) * units_, 0.0F);
+    WeightGradientSum sum({patches(end - begin), kept_per_row(), units_}, gradient);
+    for (const Kept& share : kept) {
+      sum.add(share.rows, share.data + begin, share.data + kept_dz(), kept_per_row());
+    }
+    sum.finish();
   }
 
   // A unit is one input; the bias goes with the last one.
@@ -62,11 +79,11 @@ class Dense final : public Op {
     if (bias_ && end == in_) spans.push_back({bias_offset(), units_});
     return spans;
   }
-  void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool training,
+  void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
     const Tap tap{parameters, in_, units_};
     pack_tap(tap, begin, end, in_, 0, packed);
-    if (training) pack_tap_transposed(tap, begin, end, units_, 0, packed + forward_packed());
+    if (data_gradient) pack_tap_transposed(tap, begin, end, units_, 0, packed + forward_packed());
   }
 
  private:
@@ -81,6 +98,21 @@ class Dense final : public Op {
   }
   static PatchProduct product(std::int64_t depth, std::int64_t n) {
     return {patches(depth), kOnePixel, depth, n, n};
+  }
+
+  // Where a row of the batch takes part in one product only.
+  bool is_late() const { return rows_ == 1; }
+  // A row of x, then its dz, both rounded up to whole vectors.
+  std::int64_t kept_dz() const { return round_up(in_, simd::kLanes); }
+  std::int64_t kept_per_row() const {
+    return is_late() ? kept_dz() + round_up(units_, simd::kLanes) : 0;
+  }
+  void keep(const BackwardArgs& a) const {
+    for (std::int64_t row = 0; row < a.rows; ++row) {
+      float* kept = a.kept + row * kept_per_row();
+      std::copy_n(a.x + row * in_, in_, kept);
+      std::copy_n(a.dy + row * units_, units_, kept + kept_dz());
+    }
   }
 
   std::int64_t forward_packed() const { return packed_size(in_, units_); }

@@ -36,7 +36,14 @@ struct Storage {
   std::int64_t scratch = 0;        // a worker's, lost between calls
   std::int64_t workspace =
       0;  // a worker's, accumulated over the backward calls of a step, zero at its start
-  std::int64_t shared = 0;  // a worker's, read by the whole team: see needs_whole_batch
+  std::int64_t shared = 0;        // a worker's, read by the whole team: see needs_whole_batch
+  std::int64_t kept_per_row = 0;  // from backward to the end of the step: see late_unit
+};
+
+// What an op kept of one worker's share.
+struct Kept {
+  const float* data;
+  std::int64_t rows;
 };
 
 // First row of share `share` of `shares` nearly equal ones of a batch.
@@ -109,6 +116,7 @@ struct BackwardArgs {
   float* scratch;
   float* workspace;
   float* gradient;  // the layout of parameters, accumulated; nullptr where nobody needs it
+  float* kept;      // [rows][kept_per_row]
   Context context;
 };
 
@@ -157,6 +165,20 @@ class Op {
     (void)gradient;
   }
 
+  // Weights that take part in one product a row (Dense): adding up their gradient slice by slice
+  // would move more memory than the products take time. Such an op keeps their factors instead, and
+  // the gradient is computed unit by unit right before the optimizer uses it. Unit u's are the
+  // parameters [u * late_unit(), (u + 1) * late_unit()); 0: the op has none.
+  virtual std::int64_t late_unit() const { return 0; }
+  // Writes the gradient of units [begin, end), (end - begin) * late_unit() floats.
+  virtual void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
+                             float* gradient) const {
+    (void)begin;
+    (void)end;
+    (void)kept;
+    (void)gradient;
+  }
+
   // The trained parameters fall into units() parts that different workers may update and then pack
   // at the same time.
   virtual std::int64_t units() const { return 0; }
@@ -166,13 +188,13 @@ class Op {
     (void)end;
     return {};
   }
-  // Brings `packed` up to date for units [begin, end). `training`: what backward reads, too.
-  virtual void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool training,
-                    float* packed) const {
+  // Brings `packed` up to date for units [begin, end). `data_gradient`: what backward reads, too.
+  virtual void pack(std::int64_t begin, std::int64_t end, const float* parameters,
+                    bool data_gradient, float* packed) const {
     (void)begin;
     (void)end;
     (void)parameters;
-    (void)training;
+    (void)data_gradient;
     (void)packed;
   }
 
