@@ -803,3 +803,34 @@ def test_impossible_op_is_refused(core: ModuleType, shape: tuple[int, ...], op: 
 def test_impossible_graph_is_refused(core: ModuleType, inputs: list[int]) -> None:
     with pytest.raises((ValueError, TypeError)):
         core.Network((4,), [(*dense(2), inputs)])
+
+
+# ---- Few large rows -----------------------------------------------------------------------------
+
+SHARED_ROWS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
+    "direct": ((17, 19, 3), [conv(21, (5, 5)), act("relu"), conv(9, (1, 1), strides=(2, 2))]),
+    "direct_pool": ((17, 19, 3), [conv(21, (5, 5), padding="same"), act("relu"), pool()]),
+    "winograd": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), conv(9, (3, 3))]),
+    "winograd_pool": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), pool()]),
+    "dense": ((50,), [dense(150), act("relu"), dense(33), drop(), dense(5)]),
+    "other": ((9, 8, 3), [normal(), pool(), conv(4, (2, 2)), average((2, 2)), act("softmax")]),
+}
+
+
+@pytest.mark.parametrize("case", SHARED_ROWS)
+@pytest.mark.parametrize(("rows", "threads"), [(1, 2), (1, 7), (2, 3), (5, 7)])
+def test_threads_that_share_rows_compute_the_same_bits(
+    core: ModuleType, rng: np.random.Generator, case: str, rows: int, threads: int
+) -> None:
+    input_shape, chain = SHARED_ROWS[case]
+    network = core.Network(input_shape, [(*op, [i]) for i, op in enumerate(chain)])
+    for i, (_, _, value) in enumerate(network.parameters()):
+        network.set_parameter(i, rng.random(value.shape, dtype=np.float32))
+    x = rng.standard_normal((rows, *input_shape), dtype=np.float32)
+    alone = np.empty((rows, *network.output_shape), np.float32)
+    together = np.empty_like(alone)
+    core.set_num_threads(1)
+    network.predict(x, alone, 0, rows)
+    core.set_num_threads(threads)
+    network.predict(x, together, 0, rows)
+    np.testing.assert_array_equal(together, alone)

@@ -89,8 +89,12 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
 }
 
 // Below this much work waking a second thread costs more than it saves.
+bool Network::is_serial(std::int64_t rows, double passes) const {
+  return passes * program_.flops_per_row * static_cast<double>(rows) < serial_flops();
+}
+
 int Network::shares_for(std::int64_t rows, double passes) const {
-  if (passes * program_.flops_per_row * static_cast<double>(rows) < serial_flops()) return 1;
+  if (is_serial(rows, passes)) return 1;
   return static_cast<int>(std::clamp<std::int64_t>(rows, 1, num_threads()));
 }
 

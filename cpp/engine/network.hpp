@@ -112,6 +112,7 @@ class Network {
 
   // The crew with workers for `shares` shares of at most `rows` rows each.
   Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings);
+  bool is_serial(std::int64_t rows, double passes) const;
   int shares_for(std::int64_t rows, double passes) const;
   void prepare_packed(Mode mode, const Wanted& wanted);
   void plan_portions(int shares);
@@ -133,6 +134,8 @@ class Network {
   template <class Turn, class Home>
   void carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end, Turn&& turn,
                    Home&& home) const;
+  // A prediction of fewer rows than there are threads, which share each step's work.
+  void predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
   // Lets ops bring the parameters that are not trained up to date.
   void update_state(const Run& run);
   // A step of the optimizer after a batch of `rows` rows: the part of `share`.

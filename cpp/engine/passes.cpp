@@ -130,7 +130,33 @@ void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end
   collect_totals(run);
 }
 
+void Network::predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {
+  const int parts = num_threads();
+  const std::size_t steps = program_.steps.size();
+  prepare_packed(Mode::kInference, all_wanted_);
+  const Crew& the_crew = crew(Mode::kInference, parts, end - begin, {});
+  const Pass pass{.weights = weights(), .wanted = &all_wanted_, .team = {}};
+  Worker& owner = *the_crew.workers[0];
+  for_pieces(begin, end, the_crew.layout->rows, [&](std::int64_t first, std::int64_t rows) {
+    const Slice slice{rows, first - begin, first - begin, 0};
+    for (std::int64_t r = 0; r < rows; ++r) owner.gather(x, first + r, r);
+    run_team(parts, [&](const Member& member) {
+      const simd::FlushDenormals flush;
+      for (std::size_t s = 0; s < steps; ++s) {
+        member.for_shares(parts, [&](int part) {
+          Worker& worker = *the_crew.workers[static_cast<std::size_t>(part)];
+          owner.forward_part(pass, s, slice, {part, parts}, worker);
+        });
+        if (s + 1 < steps) member.barrier();
+      }
+    });
+    copy_output(steps, program_.tensor_size(steps), out)(owner, slice, first);
+  });
+}
+
 void Network::predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {
+  const std::int64_t rows = end - begin;
+  if (rows < num_threads() && !is_serial(rows, 1.0)) return predict_in_parts(x, begin, end, out);
   const std::size_t steps = program_.steps.size();
   const Run run = prepare_run(Mode::kInference, end - begin, steps, all_wanted_, false);
   carry_alone(run, x, begin, end, copy_output(steps, program_.tensor_size(steps), out), kNoHome);

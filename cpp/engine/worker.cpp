@@ -63,6 +63,15 @@ void Worker::forward(const Pass& pass, const Phase& phase, const Slice& slice) {
   }
 }
 
+void Worker::forward_part(const Pass& pass, std::size_t s, const Slice& slice, Part part,
+                          Worker& other) {
+  const Op& op = *program_.steps[s].op;
+  if (op.only_in_training()) return;
+  ForwardArgs args = forward_args(pass, s, slice);
+  args.scratch = other.arena_.data() + layout_.scratch;
+  op.forward_part(args, part);
+}
+
 void Worker::backward(const Pass& pass, const Phase& phase, const Slice& slice) {
   const auto is_needed = [&](std::size_t s) { return pass.wanted->tensor[s + 1]; };
   for (std::size_t s = phase.backward.end; s-- > phase.backward.begin;) {
