@@ -2,10 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numbers>
+
+#include "simd/vec.hpp"
 
 namespace convlet {
 namespace {
+
+using simd::kLanes;
+using simd::UintVec;
 
 constexpr int kCounters = kRandomGroup / 4;
 constexpr int kRounds = 10;
@@ -31,29 +37,27 @@ void for_groups(const RandomRow& row, std::int64_t size, F&& f) {
 }  // namespace
 
 void random_group(const RandomRow& row, std::int64_t group, std::uint32_t (&out)[kRandomGroup]) {
-  std::uint32_t* c0 = out;
-  std::uint32_t* c1 = out + kCounters;
-  std::uint32_t* c2 = out + 2 * kCounters;
-  std::uint32_t* c3 = out + 3 * kCounters;
-  for (int j = 0; j < kCounters; ++j) {
-    c0[j] = low(static_cast<std::uint64_t>(group * kCounters + j));
-    c1[j] = row.row;
-    c2[j] = low(row.step);
-    c3[j] = high(row.step);
-  }
-  std::uint32_t k0 = low(row.seed);
-  std::uint32_t k1 = high(row.seed);
-  for (int round = 0; round < kRounds; ++round) {
-    for (int j = 0; j < kCounters; ++j) {
-      const std::uint64_t p0 = std::uint64_t{kMultiplier[0]} * c0[j];
-      const std::uint64_t p1 = std::uint64_t{kMultiplier[1]} * c2[j];
-      c0[j] = high(p1) ^ c1[j] ^ k0;
-      c1[j] = low(p1);
-      c2[j] = high(p0) ^ c3[j] ^ k1;
-      c3[j] = low(p0);
+  UintVec lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<std::uint32_t>(i);
+  for (int j = 0; j < kCounters; j += kLanes) {
+    UintVec c[4] = {lane + low(static_cast<std::uint64_t>(group * kCounters + j)),
+                    simd::broadcast(row.row), simd::broadcast(low(row.step)),
+                    simd::broadcast(high(row.step))};
+    std::uint32_t k0 = low(row.seed);
+    std::uint32_t k1 = high(row.seed);
+    for (int round = 0; round < kRounds; ++round) {
+      const simd::WideProduct p0 = simd::multiply_wide(c[0], kMultiplier[0]);
+      const simd::WideProduct p1 = simd::multiply_wide(c[2], kMultiplier[1]);
+      c[0] = p1.high ^ c[1] ^ k0;
+      c[1] = p1.low;
+      c[2] = p0.high ^ c[3] ^ k1;
+      c[3] = p0.low;
+      k0 += kWeyl[0];
+      k1 += kWeyl[1];
     }
-    k0 += kWeyl[0];
-    k1 += kWeyl[1];
+    for (int word = 0; word < 4; ++word) {
+      std::memcpy(out + word * kCounters + j, &c[word], sizeof c[word]);
+    }
   }
 }
 
@@ -62,6 +66,16 @@ void random_mask(const RandomRow& row, std::int64_t size, std::uint64_t threshol
   for_groups(row, size, [&](const std::uint32_t* out, std::int64_t first, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) keep[first + i] = out[i] >= threshold ? 1 : 0;
   });
+}
+
+void apply_mask(std::int64_t size, const std::uint8_t* keep, float scale, const float* x,
+                float* y) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const simd::IntVec kept = simd::load_bytes(keep + i);
+    simd::store(y + i, kept != 0 ? scale * simd::load(x + i) : simd::zero());
+  }
+  for (; i < size; ++i) y[i] = keep[i] != 0 ? scale * x[i] : 0.0F;
 }
 
 void random_normal(const RandomRow& row, std::int64_t size, float mean, float deviation,

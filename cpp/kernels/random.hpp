@@ -26,6 +26,9 @@ void random_group(const RandomRow& row, std::int64_t group, std::uint32_t (&out)
 void random_mask(const RandomRow& row, std::int64_t size, std::uint64_t threshold,
                  std::uint8_t* keep);
 
+// y[i] = keep[i] != 0 ? scale * x[i] : 0; 0 <= i < size.
+void apply_mask(std::int64_t size, const std::uint8_t* keep, float scale, const float* x, float* y);
+
 // noise[i] = mean + deviation * z, z standard normal: Box and Muller's transform of numbers j and
 // 32 + j of each group. 0 <= i < size.
 void random_normal(const RandomRow& row, std::int64_t size, float mean, float deviation,

@@ -1,6 +1,7 @@
 // Dropout: in training y = x / (1 - rate) where the mask keeps x, else 0; y = x otherwise.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/random.hpp"
 #include "ops/factories.hpp"
@@ -44,6 +45,8 @@ MaskShape mask_shape(const Shape& input, const Shape& noise) {
         "with the axes of 1 side by side. Received: inputs shape=" +
         batch_string(input) + ", noise_shape=" + batch_string(noise));
   }
+  // Without axes of 1 an element has a bit of its own.
+  if (!repeated) std::swap(mask.outer, mask.inner);
   return mask;
 }
 
@@ -93,7 +96,7 @@ class Dropout final : public Op {
     const std::int64_t n = mask_.inner;
     for (std::int64_t outer = 0; outer < mask_.outer; ++outer, keep += n) {
       for (std::int64_t r = 0; r < mask_.repeat; ++r, x += n, y += n) {
-        for (std::int64_t i = 0; i < n; ++i) y[i] = keep[i] != 0 ? scale_ * x[i] : 0.0F;
+        apply_mask(n, keep, scale_, x, y);
       }
     }
   }

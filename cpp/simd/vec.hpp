@@ -33,6 +33,7 @@ inline constexpr int kVecBytes = kLanes * static_cast<int>(sizeof(float));
 
 using Vec = float __attribute__((vector_size(kVecBytes)));
 using IntVec = std::int32_t __attribute__((vector_size(kVecBytes)));
+using UintVec = std::uint32_t __attribute__((vector_size(kVecBytes)));
 using ByteVec = std::uint8_t __attribute__((vector_size(kLanes)));
 
 namespace detail {
@@ -52,6 +53,8 @@ inline Vec zero() { return Vec{}; }
 inline Vec broadcast(float s) { return s - Vec{}; }
 
 inline IntVec broadcast(std::int32_t s) { return s - IntVec{}; }
+
+inline UintVec broadcast(std::uint32_t s) { return s + UintVec{}; }
 
 inline Vec load(const float* p) { return *reinterpret_cast<const detail::UnalignedVec*>(p); }
 
@@ -143,6 +146,41 @@ inline void store_bytes_partial(std::uint8_t* p, IntVec v, int count) {
 // a * b + c, rounded once where the target has FMA (the build sets -ffp-contract=fast), twice
 // elsewhere.
 inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+
+// Both halves of the 64-bit products of unsigned integers.
+struct WideProduct {
+  UintVec low, high;
+};
+
+namespace detail {
+using WideVec = std::uint64_t __attribute__((vector_size(kVecBytes)));
+
+// The products of the lower halves of each pair of lanes.
+inline WideVec multiply_lower_halves(WideVec a, WideVec b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<WideVec>(
+      _mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<WideVec>(
+      _mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<WideVec>(
+      _mm_mul_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);
+#endif
+}
+}  // namespace detail
+
+inline WideProduct multiply_wide(UintVec a, std::uint32_t b) {
+  constexpr std::uint64_t kLower = 0xFFFFFFFF;
+  const auto pairs = reinterpret_cast<detail::WideVec>(a);
+  const auto factor = detail::WideVec{} + b;
+  const detail::WideVec even = detail::multiply_lower_halves(pairs, factor);
+  const detail::WideVec odd = detail::multiply_lower_halves(pairs >> 32, factor);
+  return {reinterpret_cast<UintVec>((even & kLower) | (odd << 32)),
+          reinterpret_cast<UintVec>((even >> 32) | (odd & ~kLower))};
+}
 
 // a > b ? a : b in every lane: of two unordered values the second, so that max(zero(), x) keeps
 // NaN.
