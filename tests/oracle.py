@@ -161,6 +161,37 @@ def global_max_pooling2d_backward(x: Any, dy: Any) -> np.ndarray:
     return largest * dy / largest.sum(axis=(1, 2), keepdims=True)
 
 
+# ---- Merging ------------------------------------------------------------------------------------
+
+
+def merge(name: str, xs: Any) -> np.ndarray:
+    """Arrays of one shape into one, element by element."""
+    stack = np.stack([_float64(x) for x in xs])
+    if name == "subtract":
+        return stack[0] - stack[1]
+    functions = {
+        "add": np.sum,
+        "average": np.mean,
+        "maximum": np.max,
+        "minimum": np.min,
+        "multiply": np.prod,
+    }
+    return functions[name](stack, axis=0)
+
+
+def merge_backward(name: str, xs: Any, dy: Any) -> list[np.ndarray]:
+    """Gradients of sum(dy * merge(name, xs)); the first of equal inputs wins a maximum."""
+    stack, dy = np.stack([_float64(x) for x in xs]), _float64(dy)
+    count = len(stack)
+    if name in {"maximum", "minimum"}:
+        winner = stack.argmax(axis=0) if name == "maximum" else stack.argmin(axis=0)
+        return [dy * (winner == i) for i in range(count)]
+    if name == "multiply":
+        return [dy * np.delete(stack, i, axis=0).prod(axis=0) for i in range(count)]
+    factors = {"add": [1.0] * count, "average": [1.0 / count] * count, "subtract": [1.0, -1.0]}
+    return [factor * dy for factor in factors[name]]
+
+
 # ---- Batch normalization ------------------------------------------------------------------------
 
 

@@ -65,6 +65,10 @@ def assert_same_numbers(actual: Any, expected: Any) -> None:
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
+def inputs_of(k: Any, inputs: Any) -> Any:
+    return k.layers.Conv2D(4, 3, padding="same")(inputs)
+
+
 def test_inputs_are_those_of_the_golden_numbers() -> None:
     assert runs.fingerprint() == GOLDEN["fingerprint"]
 
@@ -113,6 +117,11 @@ def test_layer_training(case: str) -> None:
     assert_same_numbers(runs.layer_training(convlet, case), GOLDEN["training"][case])
 
 
+@pytest.mark.parametrize("case", runs.GRAPH_CASES)
+def test_graph_training(case: str) -> None:
+    assert_same_numbers(runs.graph_training(convlet, case), GOLDEN["graph"][case])
+
+
 def test_freezing() -> None:
     assert runs.freezing(convlet) == GOLDEN["freezing"]
 
@@ -158,6 +167,30 @@ class TestLive:
     @pytest.mark.parametrize("case", runs.TRAINING_CASES)
     def test_layer_training(self, keras: Any, case: str) -> None:
         assert_same_numbers(*(runs.layer_training(k, case) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("case", runs.GRAPH_CASES)
+    def test_graph_training(self, keras: Any, case: str) -> None:
+        assert_same_numbers(*(runs.graph_training(k, case) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("case", runs.GRAPH_CASES)
+    def test_configuration_of_a_graph(self, keras: Any, case: str) -> None:
+        """Each makes the other's model, layer by layer."""
+        models = []
+        for k in (convlet, keras):
+            inputs = k.Input((6, 5, 2), name="images")
+            models.append(k.Model(inputs, runs.graph(k, case, inputs_of(k, inputs))))
+        ours, theirs = models
+        assert [type(a).__name__ for a in ours.layers] == [type(b).__name__ for b in theirs.layers]
+        assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+        config = json.loads(json.dumps(theirs.get_config()))
+        read = convlet.models.Functional.from_config(config)
+        assert [a.name for a in read.layers] == [b.name for b in theirs.layers]
+        written = keras.Model.from_config(json.loads(json.dumps(ours.get_config())))
+        x = np.ones((2, 6, 5, 2), np.float32)
+        weights = ours.get_weights()
+        for model in (theirs, read, written):
+            model.set_weights(weights)
+            assert_same_predictions(model.predict(x, verbose=0), ours.predict(x, verbose=0))
 
     def test_freezing(self, keras: Any) -> None:
         assert runs.freezing(convlet) == runs.freezing(keras)

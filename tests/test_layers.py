@@ -431,9 +431,11 @@ def test_input_shape_that_does_not_fit_is_refused(case: str) -> None:
     assert not layer.built
 
 
-def test_symbolic_tensors_are_not_data() -> None:
-    with pytest.raises(ValueError, match="`inputs` must be an array of real numbers"):
-        Dense(3)(Input((4,)))
+def test_symbolic_tensors_and_arrays_do_not_mix() -> None:
+    with pytest.raises(ValueError, match="not on both at once"):
+        layers.Add()([Input((4,)), np.zeros((2, 4), np.float32)])
+    with pytest.raises(ValueError, match="can only be called on a list of symbolic tensors"):
+        layers.Add()([np.zeros((2, 4), np.float32)] * 2)
 
 
 def test_equal_values_of_unsupported_arguments_are_accepted() -> None:

@@ -422,6 +422,89 @@ def test_predict_writes_only_its_rows(core: ModuleType, rng: np.random.Generator
     assert (np.delete(out, [3, 4], axis=0) == 7.0).all()
 
 
+# ---- Graphs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", ["add", "average", "maximum", "minimum", "multiply", "subtract"])
+def test_merged_branches(
+    core: ModuleType, rng: np.random.Generator, name: str, threads: int
+) -> None:
+    """merge(x A, x B[, x A]): readers' parts of a gradient add up, ties go to the first."""
+    core.set_num_threads(threads)
+    inputs = [1, 2] if name == "subtract" else [1, 2, 1]
+    bare = dense(5, use_bias=False)
+    network = core.Network((4,), [(*bare, [0]), (*bare, [0]), (name, {}, inputs)])
+    weights = [rng.integers(-1, 2, (4, 5)).astype(np.float32) for _ in range(2)]
+    set_parameters(network, weights)
+    x = rng.integers(-2, 3, (7, 4)).astype(np.float32)
+    xs = [oracle.dense(x, weights[i - 1]) for i in inputs]
+    expected = oracle.merge(name, xs)
+    bound = 2 * EPS * np.abs(expected) if name == "average" else 0.0
+    assert_within(predict(network, x), expected, bound)
+    dy = 3 * rng.integers(-2, 3, expected.shape).astype(np.float32)
+    branches = [np.zeros_like(expected), np.zeros_like(expected)]
+    for i, part in zip(inputs, oracle.merge_backward(name, xs, dy), strict=True):
+        branches[i - 1] += part
+    parts = [oracle.dense_backward(x, w, d) for w, d in zip(weights, branches, strict=True)]
+    for _ in range(2):
+        dx, gradients = network.vector_jacobian_product(x, dy)
+        assert_within(dx, parts[0][0] + parts[1][0], 32 * EPS if name == "average" else 0.0)
+        for gradient, (_, dw, _) in zip(gradients, parts, strict=True):
+            assert_within(gradient, dw, 64 * EPS if name == "average" else 0.0)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_concatenation(core: ModuleType, rng: np.random.Generator, axis: int) -> None:
+    """x, its pooled self and x again, along the axis that pooling shortens."""
+    window = (2, 1) if axis == 0 else (1, 2)
+    ops = [(*pool(window), [0]), ("concatenate", {"axis": axis}, [0, 1, 0])]
+    network = core.Network((5, 4, 3), ops)
+    x = rng.integers(-9, 10, (3, 5, 4, 3)).astype(np.float32)
+    parts = [x, oracle.max_pooling2d(x, window), x]
+    expected = np.concatenate(parts, axis=axis + 1)
+    assert_within(predict(network, x), expected, 0.0)
+    dy = rng.integers(-9, 10, expected.shape).astype(np.float32)
+    ends = np.cumsum([part.shape[axis + 1] for part in parts])[:-1]
+    first, second, third = np.split(dy, ends, axis + 1)
+    dx, _ = network.vector_jacobian_product(x, dy)
+    pooled = oracle.max_pooling2d_backward(x, second, window)
+    assert_within(dx, first + pooled + third, 0.0)
+
+
+def test_what_others_read_is_not_fused_away(core: ModuleType, rng: np.random.Generator) -> None:
+    """relu(d) - d where d = x W is read twice; and a dropout left out of inference beside it."""
+    ops = [(*dense(5, use_bias=False), [0]), (*act("relu"), [1]), (*drop(), [1])]
+    network = core.Network((4,), [*ops, ("subtract", {}, [2, 3])])
+    w = rng.integers(-1, 2, (4, 5)).astype(np.float32)
+    set_parameters(network, [w])
+    x = rng.integers(-2, 3, (6, 4)).astype(np.float32)
+    d = oracle.dense(x, w)
+    assert_within(predict(network, x), oracle.relu(d) - d, 0.0)
+    y = np.empty((6, 5), np.float32)
+    network.predict_as_in_training(x, y, 3, [True] * 4)
+    factors = oracle.dropout_factors((6, 5), 0.4, 2**40 + 7, 3)
+    assert_within(y, oracle.relu(d) - factors * d, 8 * EPS * (1 + np.abs(d)))
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        [(*dense(2), [0]), (*dense(2), [0])],
+        [("add", {}, [])],
+        [(*dense(2), [0]), ("add", {}, [0, 1])],
+        [(*dense(4), [0]), ("subtract", {}, [0, 1, 0])],
+        [(*dense(4), [0]), ("concatenate", {"axis": 1}, [0, 1])],
+        [(*dense(4), [0]), (*dense(4), [0, 1])],
+    ],
+    ids=str,
+)
+def test_impossible_merge_is_refused(core: ModuleType, ops: list[Any]) -> None:
+    reasons = r"Nobody reads|no input|incompatible|exactly 2|one input|axis"
+    with pytest.raises(ValueError, match=reasons):
+        core.Network((4,), ops)
+
+
 # ---- One step of training -----------------------------------------------------------------------
 
 TRAINED: dict[str, tuple[tuple[int, ...], list[Op]]] = {

@@ -137,6 +137,16 @@ def test_philox_gives_its_authors_numbers(counter: str, key: str, words: str) ->
     assert oracle.philox(c, (k0, k1)).tolist() == w
 
 
+@pytest.mark.parametrize("name", ["add", "average", "maximum", "minimum", "multiply", "subtract"])
+def test_merge(rng: np.random.Generator, name: str) -> None:
+    xs = list(distinct(rng, (2 if name == "subtract" else 3, 4, 5)))
+    dy = rng.normal(size=(4, 5))
+    for i, dx in enumerate(oracle.merge_backward(name, xs, dy)):
+        assert_gradient(
+            lambda v, i=i: oracle.merge(name, [*xs[:i], v, *xs[i + 1 :]]), xs[i], dy, dx
+        )
+
+
 def test_noise_is_normal() -> None:
     """Moments of 64,000 numbers, within five standard errors; no two rows or steps alike."""
     z = oracle.normal_noise((64, 1000), seed=7, step=3)

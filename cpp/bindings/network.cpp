@@ -15,11 +15,12 @@ std::vector<OpSpec> specs_from(const py::list& ops) {
   std::vector<OpSpec> specs;
   for (const py::handle& item : ops) {
     const auto op = item.cast<py::tuple>();
-    const auto inputs = op[2].cast<std::vector<std::int64_t>>();
-    if (inputs != Shape{static_cast<std::int64_t>(specs.size())}) {
-      throw ValueError("Each op must read the output of the one before it.");
+    std::vector<std::size_t> inputs;
+    for (const auto tensor : op[2].cast<std::vector<std::int64_t>>()) {
+      if (tensor < 0) throw ValueError("There is no tensor " + std::to_string(tensor) + ".");
+      inputs.push_back(static_cast<std::size_t>(tensor));
     }
-    specs.push_back({op[0].cast<std::string>(), attributes_of(op[1].cast<py::dict>())});
+    specs.push_back({op[0].cast<std::string>(), attributes_of(op[1].cast<py::dict>()), inputs});
   }
   return specs;
 }
@@ -239,8 +240,10 @@ void configure_training(Network& network, const std::string& loss, const py::dic
 }
 
 py::tuple infer_op(const std::string& name, const py::dict& attributes,
-                   const py::tuple& input_shape) {
-  const auto op = make_op(name, attributes_of(attributes), shape_from(input_shape));
+                   const py::args& input_shapes) {
+  std::vector<Shape> inputs;
+  for (const py::handle& shape : input_shapes) inputs.push_back(shape.cast<Shape>());
+  const auto op = make_op(name, attributes_of(attributes), inputs);
   py::list parameters;
   for (const ParameterSpec& spec : op->parameters()) {
     parameters.append(py::make_tuple(spec.name, py::tuple(py::cast(spec.shape)), spec.trained));
@@ -253,11 +256,11 @@ py::tuple infer_op(const std::string& name, const py::dict& attributes,
 void register_network(py::module_& m) {
   using py::arg;
   m.def(
-      "infer_op", &infer_op, arg("name"), arg("attributes"), arg("input_shape"),
+      "infer_op", &infer_op, arg("name"), arg("attributes"),
       "Output shape and parameters [(name, shape, is_trained), ...] of an op; shapes are per row.");
 
   py::class_<Network>(m, "Network", py::module_local(),
-                      "A chain of ops with parameters, that trains and predicts.")
+                      "A graph of ops with parameters, that trains and predicts.")
       .def(py::init([](const py::tuple& input_shape, const py::list& ops) {
              return std::make_unique<Network>(shape_from(input_shape), specs_from(ops));
            }),

@@ -69,6 +69,21 @@ class Clock {
   const std::vector<std::size_t>& meetings_;
 };
 
+// Where step s, which goes back at time `now`, leaves its parts of its inputs' gradients.
+std::vector<std::int64_t> place_parts(const Program& program, std::size_t s, std::int64_t rows,
+                                      std::int64_t now, const std::vector<std::int64_t>& gradient,
+                                      Arena& arena) {
+  const std::vector<std::size_t>& inputs = program.steps[s].inputs;
+  std::vector<std::int64_t> parts;
+  for (auto input = inputs.begin(); input != inputs.end(); ++input) {
+    const bool is_first =
+        program.readers[*input].back() == s && std::find(inputs.begin(), input, *input) == input;
+    parts.push_back(is_first ? gradient[*input]
+                             : arena.place(rows * program.tensor_size(*input), now, now));
+  }
+  return parts;
+}
+
 }  // namespace
 
 Layout::Layout(const Program& program, Mode mode, std::int64_t rows_,
@@ -82,19 +97,30 @@ Layout::Layout(const Program& program, Mode mode, std::int64_t rows_,
   };
   Arena arena;
   std::int64_t most_scratch = 0;
+  // In inference: which step reads a tensor last, also under the names it has behind steps left
+  // out.
+  std::vector<std::size_t> last_read(steps + 1, steps);
+  for (std::size_t t = steps; t-- > 0;) {
+    last_read[t] = 0;
+    for (const std::size_t s : program.readers[t])
+      last_read[t] = std::max(last_read[t], left_out(s) ? last_read[s + 1] : s);
+  }
   for (std::size_t t = 0; t <= steps; ++t) {
     if (t > 0 && left_out(t - 1)) {
-      tensor.push_back(tensor.back());
+      tensor.push_back(tensor[program.steps[t - 1].inputs.front()]);
       continue;
     }
     const std::int64_t made = t > 0 ? clock.forward(t - 1) : clock.first();
     const std::int64_t unmade = t > 0 ? clock.backward(t - 1) : clock.last();
-    std::size_t reader = t;
-    while (left_out(reader)) ++reader;
-    const std::int64_t used = training ? unmade : static_cast<std::int64_t>(reader);
+    const std::int64_t used = training ? unmade : static_cast<std::int64_t>(last_read[t]);
     const std::int64_t tensor_size = rows * program.tensor_size(t);
     tensor.push_back(arena.place(tensor_size, made, used));
-    if (training) gradient.push_back(arena.place(tensor_size, clock.backward(t), unmade));
+    if (!training) continue;
+    const std::size_t last = t < steps ? program.readers[t].back() : steps;
+    gradient.push_back(arena.place(tensor_size, clock.backward(last), unmade));
+  }
+  for (std::size_t s = 0; training && s < steps; ++s) {
+    part.push_back(place_parts(program, s, rows, clock.backward(s), gradient, arena));
   }
   for (std::size_t s = 0; s < steps; ++s) {
     const Storage storage = program.steps[s].op->storage(training);

@@ -21,6 +21,9 @@ struct Layout {
   std::int64_t rows;                   // that fit at once
   std::vector<std::int64_t> tensor;    // activations, by tensor
   std::vector<std::int64_t> gradient;  // gradients with respect to them (training)
+  // By step and input: where the step leaves its part of that gradient (training). The last reader
+  // of a tensor leaves it in the gradient itself, the others elsewhere, from where it is added.
+  std::vector<std::vector<std::int64_t>> part;
   std::vector<std::int64_t> saved;  // what a step keeps for its backward pass, by step (training)
   std::int64_t scratch = 0;
   std::int64_t size = 0;                // of the arena

@@ -120,7 +120,10 @@ void Network::prepare_packed(Mode mode, const Wanted& wanted) {
   }
   if (packed_is_stale_) packed_for_data_.assign(program_.steps.size(), false);
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
-    const bool data_gradient = mode == Mode::kTraining && wanted.tensor[s];
+    const auto& inputs = program_.steps[s].inputs;
+    const bool data_gradient =
+        mode == Mode::kTraining &&
+        std::any_of(inputs.begin(), inputs.end(), [&](std::size_t t) { return wanted.tensor[t]; });
     if (packed_is_stale_ || (data_gradient && !packed_for_data_[s])) {
       pack(s, 0, program_.steps[s].op->units(), data_gradient);
       packed_for_data_[s] = data_gradient;

@@ -30,6 +30,8 @@ Worker::Worker(const Program& program, const Layout& layout, Mode mode, int shar
       parameter_gradient_(training_ ? program.parameter_size : 0) {
   for (const Step& step : program.steps) {
     saved_per_row_.push_back(step.op->storage(training_).saved_per_row);
+    xs_.reserve(step.inputs.size());
+    dxs_.reserve(step.inputs.size());
   }
   if (!training_) return;
   std::int64_t kept_size = 0;
@@ -77,7 +79,9 @@ void Worker::backward(const Pass& pass, const Phase& phase, const Slice& slice) 
   for (std::size_t s = phase.backward.end; s-- > phase.backward.begin;) {
     const Op& op = *program_.steps[s].op;
     if (!is_needed(s)) continue;
-    if (slice.rows > 0 || op.needs_whole_batch()) op.backward(backward_args(pass, s, slice));
+    if (slice.rows == 0 && !op.needs_whole_batch()) continue;
+    op.backward(backward_args(pass, s, slice));
+    add_parts(pass, s, slice);
   }
   if (phase.backward_sums && is_needed(*phase.backward_sums)) {
     const std::size_t s = *phase.backward_sums;
@@ -94,10 +98,29 @@ void Worker::finish_gradient(const Wanted& wanted) {
   }
 }
 
+void Worker::find_inputs(std::size_t s, const Slice& slice) {
+  xs_.clear();
+  for (const std::size_t t : program_.steps[s].inputs) xs_.push_back(tensor(t, slice.place));
+}
+
+void Worker::add_parts(const Pass& pass, std::size_t s, const Slice& slice) {
+  const std::vector<std::size_t>& inputs = program_.steps[s].inputs;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::size_t t = inputs[i];
+    if (!pass.wanted->tensor[t] || layout_.part[s][i] == layout_.gradient[t]) continue;
+    const std::int64_t size = program_.tensor_size(t);
+    const float* part = arena_.data() + layout_.part[s][i] + slice.place * size;
+    float* sum = gradient(t, slice.place);
+    for (std::int64_t j = 0; j < slice.rows * size; ++j) sum[j] += part[j];
+  }
+}
+
 ForwardArgs Worker::forward_args(const Pass& pass, std::size_t s, const Slice& slice) {
   const Step& step = program_.steps[s];
+  find_inputs(s, slice);
   return {.rows = slice.rows,
-          .x = tensor(s, slice.place),
+          .x = xs_.front(),
+          .xs = xs_,
           .y = tensor(s + 1, slice.place),
           .parameters = pass.weights.flat + step.parameters_at,
           .packed = pass.weights.packed + pass.weights.packed_at[s],
@@ -109,11 +132,20 @@ ForwardArgs Worker::forward_args(const Pass& pass, std::size_t s, const Slice& s
 BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice& slice) {
   const Step& step = program_.steps[s];
   float* gradient_at = parameter_gradient_.data() + step.parameters_at;
+  find_inputs(s, slice);
+  dxs_.clear();
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    const std::size_t t = step.inputs[i];
+    float* part = arena_.data() + layout_.part[s][i] + slice.place * program_.tensor_size(t);
+    dxs_.push_back(pass.wanted->tensor[t] ? part : nullptr);
+  }
   return {.rows = slice.rows,
-          .x = tensor(s, slice.place),
+          .x = xs_.front(),
+          .xs = xs_,
           .y = tensor(s + 1, slice.place),
           .dy = gradient(s + 1, slice.place),
-          .dx = pass.wanted->tensor[s] ? gradient(s, slice.place) : nullptr,
+          .dx = dxs_.front(),
+          .dxs = dxs_,
           .parameters = pass.weights.flat + step.parameters_at,
           .packed = pass.weights.packed + pass.weights.packed_at[s],
           .saved = saved(s, slice.place),

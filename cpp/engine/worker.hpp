@@ -106,6 +106,9 @@ class Worker {
   const float* shared(std::size_t step) const { return shared_.data() + layout_.shared[step]; }
 
  private:
+  void find_inputs(std::size_t s, const Slice& slice);
+  // Adds to the gradients of a step's inputs the parts that it left elsewhere.
+  void add_parts(const Pass& pass, std::size_t s, const Slice& slice);
   ForwardArgs forward_args(const Pass& pass, std::size_t s, const Slice& slice);
   BackwardArgs backward_args(const Pass& pass, std::size_t s, const Slice& slice);
   Context context(const Pass& pass, std::size_t s, const Slice& slice) const;
@@ -118,6 +121,8 @@ class Worker {
   bool training_;
   int share_;
   std::vector<std::int64_t> saved_per_row_;  // by step
+  std::vector<const float*> xs_;             // the arguments of the step that runs
+  std::vector<float*> dxs_;
   Buffer arena_;
   std::vector<std::int64_t> kept_at_;  // by step
   Buffer workspace_;

@@ -20,4 +20,14 @@ std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 
+// Of several inputs; all but concatenate in elementwise_merge.cpp.
+std::unique_ptr<Op> make_add(const Attributes& attributes, const std::vector<Shape>& inputs);
+std::unique_ptr<Op> make_average(const Attributes& attributes, const std::vector<Shape>& inputs);
+std::unique_ptr<Op> make_concatenate(const Attributes& attributes,
+                                     const std::vector<Shape>& inputs);
+std::unique_ptr<Op> make_maximum(const Attributes& attributes, const std::vector<Shape>& inputs);
+std::unique_ptr<Op> make_minimum(const Attributes& attributes, const std::vector<Shape>& inputs);
+std::unique_ptr<Op> make_multiply(const Attributes& attributes, const std::vector<Shape>& inputs);
+std::unique_ptr<Op> make_subtract(const Attributes& attributes, const std::vector<Shape>& inputs);
+
 }  // namespace convlet

@@ -95,8 +95,9 @@ struct Part {
 
 struct ForwardArgs {
   std::int64_t rows;
-  const float* x;  // [rows][input]
-  float* y;        // [rows][output]
+  const float* x;                    // [rows][input], the first one
+  std::span<const float* const> xs;  // all inputs
+  float* y;                          // [rows][output]
   const float* parameters;
   const float* packed;
   float* saved;  // nullptr where no backward follows
@@ -107,9 +108,11 @@ struct ForwardArgs {
 struct BackwardArgs {
   std::int64_t rows;
   const float* x;
+  std::span<const float* const> xs;
   const float* y;
-  float* dy;  // [rows][output]; the op may overwrite it
-  float* dx;  // [rows][input], overwritten; nullptr where nobody needs it
+  float* dy;                    // [rows][output]; the op may overwrite it
+  float* dx;                    // [rows][input], overwritten; nullptr where nobody needs it
+  std::span<float* const> dxs;  // of all inputs; dx is the first one
   const float* parameters;
   const float* packed;
   const float* saved;
@@ -214,9 +217,11 @@ constexpr std::int64_t parameter_stride(std::int64_t size) { return (size + 15) 
 std::int64_t parameter_size(const Op& op);
 
 using OpFactory = std::unique_ptr<Op> (*)(const Attributes&, const Shape& input);
+// Of an op that takes several inputs.
+using MergeFactory = std::unique_ptr<Op> (*)(const Attributes&, const std::vector<Shape>& inputs);
 
-// Makes the op; ValueError for an unknown name, a wrong attribute or an impossible input shape.
+// Makes the op; ValueError for an unknown name, a wrong attribute or impossible input shapes.
 std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes,
-                            const Shape& input);
+                            const std::vector<Shape>& inputs);
 
 }  // namespace convlet

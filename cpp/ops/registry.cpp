@@ -7,13 +7,17 @@ namespace {
 
 struct Entry {
   const char* name;
-  OpFactory make;
+  OpFactory make;                // nullptr for an op of several inputs
+  MergeFactory merge = nullptr;  // of such an op
 };
 
 constexpr Entry kOps[] = {
     {"activation", make_activation},
+    {"add", nullptr, make_add},
+    {"average", nullptr, make_average},
     {"average_pooling2d", make_average_pooling2d},
     {"batch_normalization", make_batch_normalization},
+    {"concatenate", nullptr, make_concatenate},
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
     {"dense", make_dense},
@@ -22,16 +26,24 @@ constexpr Entry kOps[] = {
     {"gaussian_noise", make_gaussian_noise},
     {"global_max_pooling2d", make_global_max_pooling2d},
     {"max_pooling2d", make_max_pooling2d},
+    {"maximum", nullptr, make_maximum},
+    {"minimum", nullptr, make_minimum},
+    {"multiply", nullptr, make_multiply},
     {"rescaling", make_rescaling},
     {"reshape", make_reshape},
+    {"subtract", nullptr, make_subtract},
 };
 
 }  // namespace
 
 std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes,
-                            const Shape& input) {
+                            const std::vector<Shape>& inputs) {
   for (const Entry& entry : kOps) {
-    if (name == entry.name) return entry.make(attributes, input);
+    if (name != entry.name) continue;
+    if (entry.merge != nullptr) return entry.merge(attributes, inputs);
+    if (inputs.size() == 1) return entry.make(attributes, inputs.front());
+    throw ValueError("Op '" + name +
+                     "' takes one input. Received: " + std::to_string(inputs.size()));
   }
   throw ValueError("Unknown op: '" + name + "'");
 }

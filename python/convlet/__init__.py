@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from convlet._config import show_config
     from convlet._threads import get_num_threads, set_num_threads
     from convlet.layers import Input
-    from convlet.models import Sequential
+    from convlet.models import Model, Sequential
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "activations",
@@ -49,6 +50,7 @@ __all__ = [
 # Everything is imported at its first use (PEP 562), so that `import convlet` costs next to nothing.
 _HOMES = {
     "Input": "convlet.layers",
+    "Model": "convlet.models",
     "Sequential": "convlet.models",
     "get_num_threads": "convlet._threads",
     "set_num_threads": "convlet._threads",

@@ -1,4 +1,4 @@
-"""The native network of a chain of layers, and the variables that live in it."""
+"""The native network of a layer or model, and the variables that live in it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,62 @@ if TYPE_CHECKING:
     from convlet.variables import Variable
 
 Shape: TypeAlias = tuple[int, ...]
+NativeOps: TypeAlias = list[tuple[str, dict[str, Any]]]
 Input: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 
 
-class BoundNetwork:
-    """A native network whose parameters are the variables of the layers it was made from.
+class Tracer:
+    """Writes down what a layer, or a model of layers, does to a tensor.
 
     Args:
-        layers: Built layers, first to last.
+        input_shape: Shape of one row of the input, which is tensor 0.
+
+    Attributes:
+        shapes: Shapes of one row of the tensors.
+        ops: Operations of the compiled code, each of which makes the next tensor.
+        layers: The layer that each operation belongs to.
+        variables: Their parameters.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.shapes = [input_shape]
+        self.ops: list[tuple[str, dict[str, Any], list[int]]] = []
+        self.layers: list[Layer] = []
+        self.variables: list[Variable] = []
+
+    def add(self, layer: Layer, ops: NativeOps, inputs: Sequence[int]) -> int:
+        """Adds the operations of a layer and returns the number of the tensor that it returns.
+
+        Args:
+            layer: The layer.
+            ops: The first one reads all inputs, each other one what the one before makes.
+            inputs: Numbers of the tensors that the layer is called on.
+
+        Raises:
+            ValueError: If the layer has weights and was called before.
+        """
+        if layer.weights and any(layer is other for other in self.layers):
+            raise ValueError(
+                f"The layer '{layer.name}' is called more than once; sharing weights within a "
+                "model is not supported."
+            )
+        tensors = list(inputs)
+        for name, attributes in ops:
+            shapes = [self.shapes[tensor] for tensor in tensors]
+            shape, _ = _native.core.infer_op(name, attributes, *shapes)
+            self.ops.append((name, attributes, tensors))
+            self.layers.append(layer)
+            self.shapes.append(shape)
+            tensors = [len(self.ops)]
+        self.variables.extend(layer.weights)
+        return tensors[0]
+
+
+class BoundNetwork:
+    """A native network whose parameters are the variables of the layer it was made from.
+
+    Args:
+        layer: A built layer or model.
         input_shape: Shape of one row of the input.
 
     Attributes:
@@ -33,24 +81,17 @@ class BoundNetwork:
         output_shape: Shape of one row of the output.
     """
 
-    def __init__(self, layers: Sequence[Layer], input_shape: Shape) -> None:
-        ops: list[tuple[str, dict[str, Any], list[int]]] = []
-        variables: list[Variable] = []
-        shape = input_shape
-        self._layers = layers
-        self._leaf_of_op: list[int] = []
-        for index, (leaf, _) in enumerate(self._leaves()):
-            for name, attributes in leaf.native_ops(shape):
-                shape, _ = _native.core.infer_op(name, attributes, shape)
-                ops.append((name, attributes, [len(ops)]))
-                self._leaf_of_op.append(index)
-            variables.extend(leaf.weights)
-        self.native: core.Network = _native.core.Network(input_shape, ops)
+    def __init__(self, layer: Layer, input_shape: Shape) -> None:
+        tracer = Tracer(input_shape)
+        layer.trace(tracer, [0])
+        self.native: core.Network = _native.core.Network(input_shape, tracer.ops)
         self.input_shape = input_shape
         self.output_shape: Shape = tuple(self.native.output_shape)
-        self.variables = variables
+        self.variables = tracer.variables
+        self._layer = layer
+        self._layer_of_op = tracer.layers
         self._views = [view for _, _, view in self.native.parameters()]
-        if [view.shape for view in self._views] != [variable.shape for variable in variables]:
+        if [view.shape for view in self._views] != [v.shape for v in self.variables]:
             raise ValueError("The weights of the layers are not the parameters of their operations")
 
     def synchronize(self) -> None:
@@ -84,16 +125,14 @@ class BoundNetwork:
         self.native.predict(x, outputs, 0, rows)
         return outputs
 
-    def _leaves(self) -> list[tuple[Layer, bool]]:
-        return [leaf for layer in self._layers for leaf in layer.leaves()]
-
     def _trainable_ops(self) -> list[bool]:
-        leaves = self._leaves()
-        for layer, _ in leaves:
+        trainable: dict[Layer, bool] = {}
+        for layer, is_trainable in self._layer.leaves():
+            trainable[layer] = is_trainable
             odd = [v.path for v in layer.weights if v.is_trained and v.trainable != layer.trainable]
             if odd:
                 raise ValueError(
                     f"Layer '{layer.name}' can only be trainable or frozen as a whole, and "
                     f"`trainable` of {', '.join(odd)} differs from the layer's."
                 )
-        return [leaves[index][1] for index in self._leaf_of_op]
+        return [trainable[layer] for layer in self._layer_of_op]

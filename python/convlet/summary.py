@@ -13,7 +13,7 @@ from convlet.utils.validation import check_integer
 
 if TYPE_CHECKING:
     from convlet.layers.layer import Layer
-    from convlet.models import Sequential
+    from convlet.model import Model
 
 Row: TypeAlias = list[str]
 
@@ -38,7 +38,7 @@ _ASCII = _Box("+--+", "|-+|", "|-+|", "+--+", "|", "|", "~")
 
 
 def print_summary(
-    model: Sequential,
+    model: Model,
     line_length: int | None = None,
     positions: Sequence[float] | None = None,
     print_fn: Callable[[str], Any] | None = None,
@@ -62,13 +62,19 @@ def print_summary(
     """
     header = ["Layer (type)", "Output Shape", "Param #"]
     alignments = ["<", "<", ">"]
-    ends = list(positions or (0.45, 0.80, 1.0))
+    default_ends: tuple[float, ...] = (0.45, 0.80, 1.0)
+    default_width = 88
+    connections = model.connections()
+    if connections is not None:
+        header.append("Connected to")
+        alignments.append("<")
+        default_ends, default_width = (0.3, 0.56, 0.74, 1.0), 108
+    ends = list(positions or default_ends)
     if len(ends) != len(header):
         raise ValueError(
             f"`positions` must have {len(header)} numbers, one for each column. "
             f"Received: positions={positions}"
         )
-    default_width = 88
     if show_trainable:
         header.append("Trainable")
         alignments.append("^")
@@ -81,7 +87,7 @@ def print_summary(
     rows = [
         row
         for index in range(*_range_of_layers(model.layers, layer_range))
-        for row in _rows(model, index, expand_nested, show_trainable)
+        for row in _rows(model, index, expand_nested, show_trainable, connections)
     ]
     box = _UNICODE if can_encode("┏━┳┓┡╇┩├─┼┤└┴┘┃│…") else _ASCII
     table = _render(header, rows, alignments, _column_widths(ends, line_length), box)
@@ -90,7 +96,12 @@ def print_summary(
 
 
 def _rows(
-    model: Sequential, index: int, expand_nested: bool, show_trainable: bool, level: int = 0
+    model: Model,
+    index: int,
+    expand_nested: bool,
+    show_trainable: bool,
+    connections: Sequence[str] | None,
+    level: int = 0,
 ) -> list[Row]:
     """The row of a layer, and with `expand_nested` those of the layers inside it."""
     layer = model.layers[index]
@@ -100,16 +111,20 @@ def _rows(
         "?" if shape is None else str(shape),
         f"{layer.count_params():,}" if layer.built else "0 (unbuilt)",
     ]
+    if connections is not None:
+        row.append(connections[index])
     if show_trainable:
         row.append(("Y" if layer.trainable else "N") if layer.weights else "-")
     rows = [row]
     if expand_nested and hasattr(layer, "layers"):
         for inner in range(len(layer.layers)):
-            rows += _rows(layer, inner, expand_nested, show_trainable, level + 1)  # type: ignore[arg-type]
+            # Keras leaves the column empty there.
+            within = None if connections is None else ["-"] * len(layer.layers)
+            rows += _rows(layer, inner, expand_nested, show_trainable, within, level + 1)  # type: ignore[arg-type]
     return rows
 
 
-def _totals(model: Sequential) -> list[str]:
+def _totals(model: Model) -> list[str]:
     trainable = sum(variable.size for variable in model.trainable_weights)
     non_trainable = sum(variable.size for variable in model.non_trainable_weights)
     optimizer = model.optimizer_size()

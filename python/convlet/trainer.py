@@ -23,6 +23,7 @@ from convlet.data_adapter import (
     epoch_order,
     split_off_validation,
 )
+from convlet.layers.keras_tensor import is_symbolic
 from convlet.layers.layer import Layer
 from convlet.network import BoundNetwork
 from convlet.progress import Progress, Verbose, make_progress
@@ -445,20 +446,22 @@ class Trainer(Layer):
         network, rows = self._network_and_rows(x)
         return network.predict(rows)
 
-    def __call__(self, inputs: npt.ArrayLike, training: bool | None = None) -> Array:
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes the outputs.
 
         Args:
-            inputs: Input, shape (n, *row).
+            inputs: Input, shape (n, *row); or a symbolic tensor, to use the model as a layer.
             training: Whether layers do what they do in training, for all rows as one batch:
                 dropout drops, batch normalization uses and updates its statistics.
 
         Returns:
-            A float32 array of shape (n, *output_row).
+            A float32 array of shape (n, *output_row), or a symbolic tensor.
 
         Raises:
             ValueError: If the input does not fit.
         """
+        if is_symbolic(inputs):
+            return self._call_symbolically(inputs)
         if not training:
             return self.predict_on_batch(inputs)
         network, rows = self._network_and_rows(inputs)

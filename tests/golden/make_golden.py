@@ -41,6 +41,7 @@ def main() -> None:
         "loss": {name: runs.loss(keras, name) for name in runs.LOSS_CASES},
         "layer": {name: runs.layer(keras, name) for name in runs.LAYER_CASES},
         "training": {name: runs.layer_training(keras, name) for name in runs.TRAINING_CASES},
+        "graph": {name: runs.graph_training(keras, name) for name in runs.GRAPH_CASES},
         "freezing": runs.freezing(keras),
     }
     path = Path(__file__).with_name("golden.json")

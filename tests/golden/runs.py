@@ -103,6 +103,9 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
     "dropout_of_nothing": ((7,), [("Dropout", {"rate": 0.0})]),
 }
 
+# Graphs of layers, each from images (6, 5, 2) to 3 classes; see `graph`.
+GRAPH_CASES = ["residual", "elementwise", "concatenate", "nested"]
+
 # The last layers and the loss. Keras on TensorFlow computes the loss of a softmax layer from its
 # logits; a Flatten behind it hides them, so that the formula for probabilities is used.
 LOSS_CASES: dict[str, tuple[list[str], str, bool]] = {
@@ -324,6 +327,36 @@ def layer_training(k: Any, case: str) -> dict[str, list[float]]:
     _set_weights(model)
     model.compile(k.optimizers.RMSprop(0.1, epsilon=1.0), "sparse_categorical_crossentropy")
     return _trajectory(model, _table(7, input_shape, 5), np.arange(7) % 3, steps=3)
+
+
+def graph_training(k: Any, case: str) -> dict[str, list[float]]:
+    """Three steps through one of the GRAPH_CASES, as `layer_training`."""
+    inputs = k.Input((6, 5, 2))
+    x = graph(k, case, k.layers.Conv2D(4, 3, padding="same")(inputs))
+    outputs = k.layers.Dense(3, activation="softmax")(k.layers.GlobalAveragePooling2D()(x))
+    model = k.Model(inputs, outputs)
+    _set_weights(model)
+    model.compile(k.optimizers.RMSprop(0.1, epsilon=1.0), "sparse_categorical_crossentropy")
+    return _trajectory(model, _table(7, (6, 5, 2), 5), np.arange(7) % 3, steps=3)
+
+
+def graph(k: Any, case: str, x: Any) -> Any:
+    layers = k.layers
+    if case == "residual":
+        y = layers.ReLU()(layers.BatchNormalization()(x))
+        y = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(y))
+        return layers.ReLU()(layers.Add()([x, y]))
+    if case == "elementwise":
+        y = layers.Conv2D(4, 1, activation="tanh")(x)
+        z = layers.Average()([x, y, layers.Multiply()([x, y])])
+        return layers.Maximum()([layers.Subtract()([z, y]), layers.Minimum()([x, z])])
+    if case == "concatenate":
+        y = layers.concatenate([layers.MaxPooling2D(2)(x), layers.AveragePooling2D(2)(x)], axis=1)
+        return layers.Concatenate()([y, layers.Dense(3)(y), y])
+    inner = k.Sequential([layers.Conv2D(4, 3, padding="same"), layers.ReLU()])
+    source = k.Input((6, 5, 4))
+    block = k.Model(source, layers.add([source, layers.BatchNormalization()(source)]))
+    return block(inner(x))
 
 
 def freezing(k: Any) -> dict[str, list[bool]]:

@@ -17,6 +17,22 @@ from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPoo
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
 from convlet.layers.max_pooling2d import MaxPooling2D
+from convlet.layers.merge import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from convlet.layers.rescaling import Rescaling
 from convlet.utils.validation import look_up, split_config
 
@@ -29,9 +45,12 @@ MaxPool2D = MaxPooling2D
 
 __all__ = [
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv2D",
     "Convolution2D",
     "Dense",
@@ -48,12 +67,23 @@ __all__ = [
     "Layer",
     "MaxPool2D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "ReLU",
     "Rescaling",
     "Softmax",
     "SpatialDropout2D",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
 
 # The only classes that a configuration can name.
@@ -61,8 +91,11 @@ _CLASSES: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Activation,
+        Add,
+        Average,
         AveragePooling2D,
         BatchNormalization,
+        Concatenate,
         Conv2D,
         Dense,
         Dropout,
@@ -73,10 +106,14 @@ _CLASSES: dict[str, type[Layer]] = {
         GlobalMaxPooling2D,
         InputLayer,
         MaxPooling2D,
+        Maximum,
+        Minimum,
+        Multiply,
         ReLU,
         Rescaling,
         Softmax,
         SpatialDropout2D,
+        Subtract,
     )
 }
 
@@ -91,7 +128,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
     return {
-        "module": "keras.layers",
+        "module": layer.KERAS_MODULE,
         "class_name": type(layer).__name__,
         "config": layer.get_config(),
         "registered_name": None,

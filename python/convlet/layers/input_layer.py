@@ -5,26 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convlet.layers.layer import BatchShape, Layer, NativeOps, Shape, row_shape, without_batch_axis
+from convlet.layers.keras_tensor import BatchShape, KerasTensor
+from convlet.layers.layer import Layer, NativeOps, Shape, row_shape, without_batch_axis
 from convlet.utils.validation import refuse_unsupported
-
-
-class KerasTensor:
-    """A symbolic tensor: the shape and type of data that are not there yet.
-
-    Args:
-        shape: Shape, batch axis first.
-        layer: The `InputLayer` that made it, or `None`.
-    """
-
-    dtype = "float32"
-
-    def __init__(self, shape: BatchShape, layer: InputLayer | None = None) -> None:
-        self.shape = shape
-        self.layer = layer
-
-    def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}>"
 
 
 class InputLayer(Layer):
@@ -77,6 +60,7 @@ class InputLayer(Layer):
         elif shape is not None:
             self.row_shape = row_shape("shape", shape)
         self.built = True
+        self._calls = [KerasTensor(self.batch_shape, self, name=self.name)]
 
     @property
     def batch_shape(self) -> BatchShape:
@@ -106,7 +90,7 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """Makes the first entry of a `Sequential`: `Sequential([Input((28, 28, 1)), ...])`.
+    """Makes the input of a model: `x = Input((28, 28, 1))`, `Sequential([Input((28, 28, 1)), ...])`.
 
     Args:
         shape: Shape of one row.
@@ -136,4 +120,4 @@ def Input(
         optional=optional,
         name=name,
     )
-    return KerasTensor(layer.batch_shape, layer)
+    return layer.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +11,21 @@ import numpy.typing as npt
 from convlet import _native
 from convlet.data_adapter import as_array, as_rows
 from convlet.initializers import InitializerFunction
-from convlet.network import BoundNetwork
+from convlet.layers.keras_tensor import BatchShape, KerasTensor, is_symbolic
+from convlet.network import BoundNetwork, Tracer
 from convlet.utils.naming import auto_name
 from convlet.utils.validation import check_bool, check_integer
 from convlet.variables import Variable
 
 Shape: TypeAlias = tuple[int, ...]
-BatchShape: TypeAlias = tuple[int | None, ...]
 NativeOps: TypeAlias = list[tuple[str, dict[str, Any]]]
 
 
 class Layer:
     """Base class of the layers.
+
+    Called on an array a layer computes; called on a symbolic tensor it returns another one, from
+    which `convlet.Model` can be made.
 
     A subclass says in `native_ops` what the compiled code has to do; shapes, weights and execution
     follow from that.
@@ -38,6 +41,11 @@ class Layer:
     Raises:
         ValueError: If an argument is unknown or has no meaning.
     """
+
+    # Whether it is called on a list of tensors.
+    TAKES_LIST: ClassVar[bool] = False
+    # The module under which Keras writes the class.
+    KERAS_MODULE: ClassVar[str] = "keras.layers"
 
     def __init__(
         self,
@@ -64,6 +72,8 @@ class Layer:
         self.dtype = "float32"
         self.built = False
         self._weights: list[Variable] = []
+        # What it returned when it was called on symbolic tensors.
+        self._calls: list[KerasTensor] = []
         # How often it was called as in training: random masks depend on it.
         self._training_calls = 0
         # Path of the model it is built in, which begins the path of its variables.
@@ -125,26 +135,55 @@ class Layer:
         self._check_weights(parameters, input_shape)
         return (input_shape[0], *shape)
 
-    def __call__(self, inputs: npt.ArrayLike, training: bool | None = None) -> Any:
-        """Applies the layer to an array.
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """Applies the layer to an array or a symbolic tensor.
 
         Args:
-            inputs: Array of the shape that the layer takes, batch axis first.
+            inputs: Array of the shape that the layer takes, batch axis first; or a symbolic tensor.
             training: Whether to do what the layer does in training; as one batch.
 
         Returns:
-            A float32 array.
+            A float32 array, or a symbolic tensor.
 
         Raises:
             ValueError: If the layer cannot take such an input.
         """
+        if is_symbolic(inputs):
+            return self._call_symbolically(inputs)
         array = as_array("inputs", inputs)
         self.build((None, *array.shape[1:]))
-        network = BoundNetwork([self], array.shape[1:])
+        network = BoundNetwork(self, array.shape[1:])
         rows = as_rows("inputs", array, network.input_shape)
         if training:
             return network.predict_as_in_training(rows, self._next_training_call())
         return network.predict(rows)
+
+    @property
+    def output(self) -> KerasTensor:
+        """What the layer returned when it was first called on a symbolic tensor."""
+        if not self._calls:
+            raise AttributeError(
+                f"The layer {self.name} has never been called and thus has no defined output."
+            )
+        return self._calls[0]
+
+    @property
+    def input(self) -> KerasTensor | list[KerasTensor]:
+        """What the layer was first called on, of symbolic tensors."""
+        inputs = list(self.output.inputs)
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    def trace(self, tracer: Tracer, inputs: Sequence[int]) -> int:
+        """Writes down the operations of the layer.
+
+        Args:
+            tracer: Where to.
+            inputs: Numbers of the tensors that the layer is called on.
+
+        Returns:
+            Number of the tensor that it returns.
+        """
+        return tracer.add(self, self.native_ops(tracer.shapes[inputs[0]]), inputs)
 
     def leaves(self, trainable: bool = True) -> list[tuple[Layer, bool]]:
         """Returns the layers that do the work, and whether training may change their weights.
@@ -257,21 +296,44 @@ class Layer:
 
     # Helpers
 
+    def _call_symbolically(self, inputs: Any) -> KerasTensor:
+        is_list = isinstance(inputs, (list, tuple))
+        tensors: list[Any] = list(inputs) if is_list else [inputs]
+        if not all(isinstance(tensor, KerasTensor) for tensor in tensors):
+            raise ValueError(
+                f"Layer '{self.name}' can be called on symbolic tensors or on arrays, not on both "
+                f"at once. Received: inputs={inputs}"
+            )
+        if not self.TAKES_LIST and len(tensors) != 1:
+            raise ValueError(
+                f'Layer "{self.name}" expects 1 input(s), but it received {len(tensors)} input '
+                f"tensors. Inputs received: {tensors}"
+            )
+        shapes = [tensor.shape for tensor in tensors]
+        shape: Any = shapes if self.TAKES_LIST and is_list else shapes[0]
+        self.build(shape)
+        output_shape = self.compute_output_shape(shape)
+        output = KerasTensor(output_shape, self, tensors, is_list, len(self._calls))
+        self._calls.append(output)
+        return output
+
     def _infer(
-        self, input_shape: Sequence[int | None]
+        self, *input_shapes: Sequence[int | None]
     ) -> tuple[Shape, list[tuple[str, Shape, bool]]]:
         """Returns the row shape of the output, and names, shapes and kinds of the weights."""
-        shape = without_batch_axis(input_shape)
+        shapes = [without_batch_axis(input_shape) for input_shape in input_shapes]
         weights: list[tuple[str, Shape, bool]] = []
         try:
-            for op, attributes in self.native_ops(shape):
-                shape, parameters = _native.core.infer_op(op, attributes, shape)
+            for op, attributes in self.native_ops(shapes[0]):
+                shape, parameters = _native.core.infer_op(op, attributes, *shapes)
+                shapes = [shape]
                 weights += parameters
         except ValueError as error:
+            shown = " and ".join(str(tuple(input_shape)) for input_shape in input_shapes)
             raise ValueError(
-                f"Layer '{self.name}' cannot take an input of shape {tuple(input_shape)}. {error}"
+                f"Layer '{self.name}' cannot take an input of shape {shown}. {error}"
             ) from error
-        return shape, weights
+        return shapes[0], weights
 
     def _next_training_call(self) -> int:
         self._training_calls += 1

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from convlet._atomic_write import atomic_write
 from convlet.layers import Layer
-from convlet.models import Sequential
+from convlet.model import Model
 from convlet.utils.naming import to_snake_case
 from convlet.variables import Variable
 
@@ -51,7 +51,7 @@ def check_weights_path(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"The filename must end in `{_SUFFIX}`. Received: filepath={path}")
 
 
-def save_weights(model: Sequential, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_weights(model: Model, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Writes the weights of a model, and the state of its optimizer if it has one.
 
     The file is written under a temporary name and then renamed, so `path` holds the old file or
@@ -86,7 +86,7 @@ def save_weights(model: Sequential, path: str | os.PathLike[str], overwrite: boo
         target.write(content.getbuffer())
 
 
-def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """Reads the weights of a model from a file that convlet or Keras has written.
 
     The state of the optimizer is read too, if the file has it and it fits the model's optimizer.
@@ -114,7 +114,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         variable.assign(value)
 
 
-def _check_built(model: Sequential, doing: str) -> None:
+def _check_built(model: Model, doing: str) -> None:
     if not model.built:
         raise ValueError(
             f"You are {doing} the weights of a model that has not yet been built. Try building "
@@ -122,7 +122,7 @@ def _check_built(model: Sequential, doing: str) -> None:
         )
 
 
-def _groups(model: Sequential, prefix: str = "layers") -> Iterator[tuple[str, Layer]]:
+def _groups(model: Model, prefix: str = "layers") -> Iterator[tuple[str, Layer]]:
     """Yields the group of each layer, as Keras names it, also for models within the model."""
     uses: Counter[str] = Counter()
     for layer in model.layers:
@@ -130,13 +130,13 @@ def _groups(model: Sequential, prefix: str = "layers") -> Iterator[tuple[str, La
         path = f"{prefix}/{name}_{uses[name]}" if uses[name] else f"{prefix}/{name}"
         uses[name] += 1
         yield path, layer
-        if isinstance(layer, Sequential):
+        if isinstance(layer, Model):
             yield from _groups(layer, f"{path}/layers")
 
 
 def _own_weights(layer: Layer) -> list[Variable]:
     """Returns the weights of a layer; a model has none but those of its layers."""
-    return [] if isinstance(layer, Sequential) else layer.weights
+    return [] if isinstance(layer, Model) else layer.weights
 
 
 def _write_group(file: h5py.File, path: str, name: str, values: Sequence[npt.NDArray[Any]]) -> None:
@@ -146,7 +146,7 @@ def _write_group(file: h5py.File, path: str, name: str, values: Sequence[npt.NDA
         group.create_dataset(str(index), data=value)
 
 
-def _read(model: Sequential, path: str | os.PathLike[str]) -> tuple[_Weights, _State]:
+def _read(model: Model, path: str | os.PathLike[str]) -> tuple[_Weights, _State]:
     """Reads and checks everything, and changes nothing yet."""
     import h5py
 
@@ -176,7 +176,7 @@ def _refuse_other_layers(file: h5py.File, groups: Collection[str]) -> None:
                 )
 
 
-def _read_optimizer(model: Sequential, file: h5py.File) -> _State:
+def _read_optimizer(model: Model, file: h5py.File) -> _State:
     """Returns the optimizer's state; `None` if there is none or it is another optimizer's."""
     saved = len(_group(file, "optimizer/vars"))
     if model.optimizer is None or not saved:
