@@ -94,6 +94,31 @@ def conv2d_backward(
     return dx, dw, dy.sum(axis=(0, 1, 2))
 
 
+# Absolute values of the matrices of Winograd's F(2x2, 3x3), Lavin and Gray, 2015.
+WINOGRAD_INPUT = np.abs([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+WINOGRAD_KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]])
+WINOGRAD_OUTPUT = np.abs([[1, 1, 1, 0], [0, 1, -1, -1]])
+
+
+def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: float) -> np.ndarray:
+    """The bound of kernels/winograd_gradient.hpp for a 3x3 convolution's dw."""
+    n, oh, ow, _ = dy.shape
+    half = ((0, 0), (0, oh % 2), (0, ow % 2), (0, 0))
+    x = np.pad(pad(np.abs(x), (3, 3), (1, 1), padding, 0.0), half)
+    dy = np.pad(np.abs(dy), half)
+    rows, columns = dy.shape[1] // 2, dy.shape[2] // 2
+    sums = np.zeros((4, 4, x.shape[3], dy.shape[3]))
+    for i in range(rows):
+        for j in range(columns):
+            patch = x[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4]
+            tile = dy[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            of_x = np.einsum("ad,ndei,be->nabi", WINOGRAD_INPUT, patch, WINOGRAD_INPUT)
+            of_dy = np.einsum("ya,nyzo,zb->nabo", WINOGRAD_OUTPUT, tile, WINOGRAD_OUTPUT)
+            sums += np.einsum("nabi,nabo->abio", of_x, of_dy)
+    magnitude = np.einsum("ay,abio,bz->yzio", WINOGRAD_KERNEL, sums, WINOGRAD_KERNEL)
+    return (n * rows * columns + 18) * eps * magnitude
+
+
 # ---- MaxPooling2D -------------------------------------------------------------------------------
 
 

@@ -150,6 +150,10 @@ class OracleNetwork:
             dy,
             dy.value[..., 0].size,
         )
+        if w.value.shape[:2] == (3, 3) and geometry[0] == (1, 1) and not self.exact:
+            largest_x, largest_dy = (np.abs(v.value) + v.error for v in (x, dy))
+            winograd = oracle.winograd_gradient_bound(largest_x, largest_dy, geometry[1], EPS)
+            dw = Bounded(dw.value, dw.error + winograd)
         return dx, [dw, self._sum_rows(dy)][: len(parameters)]
 
     def _dense(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:

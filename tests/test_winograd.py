@@ -12,11 +12,6 @@ import oracle
 from convlet import ops
 from tolerance import EPS, assert_within
 
-# Absolute values of the transforms of Lavin and Gray, 2015.
-INPUT = np.abs([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
-KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]])
-OUTPUT = np.abs([[1, 1, 1, 0], [0, 1, -1, -1]])
-
 CHANNELS = [(8, 5), (9, 16), (15, 33), (16, 32), (17, 7), (33, 40)]
 
 
@@ -75,10 +70,17 @@ def bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     for i in range(tiles.shape[1]):
         for j in range(tiles.shape[2]):
             tiles[:, i, j] = np.abs(x[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4])
-    data = np.einsum("ad,nijdec,be->nijabc", INPUT, tiles, INPUT)
-    kernel = np.einsum("ad,decf,be->abcf", KERNEL, np.abs(w).astype(np.float64), KERNEL)
+    data = np.einsum("ad,nijdec,be->nijabc", oracle.WINOGRAD_INPUT, tiles, oracle.WINOGRAD_INPUT)
+    kernel = np.einsum(
+        "ad,decf,be->abcf",
+        oracle.WINOGRAD_KERNEL,
+        np.abs(w).astype(np.float64),
+        oracle.WINOGRAD_KERNEL,
+    )
     products = np.einsum("nijabc,abcf->nijabf", data, kernel)
-    magnitude = np.einsum("ya,nijabf,zb->nijyzf", OUTPUT, products, OUTPUT)
+    magnitude = np.einsum(
+        "ya,nijabf,zb->nijyzf", oracle.WINOGRAD_OUTPUT, products, oracle.WINOGRAD_OUTPUT
+    )
     return (channels + 18) * EPS * magnitude
 
 
@@ -131,6 +133,29 @@ def test_error_of_the_data_gradient_is_within_the_documented_bound(
     turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
     expected = oracle.conv2d(dy, turned, np.zeros(channels), (1, 1), "valid")
     assert_within(dx, expected, plain_bound(dy, turned) + EPS * np.abs(expected))
+
+
+@pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [(9, 8), (10, 13)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_error_of_the_weight_gradient_is_within_the_documented_bound(
+    core: ModuleType,
+    rng: np.random.Generator,
+    channels: int,
+    filters: int,
+    padding: str,
+    size: tuple[int, int],
+    threads: int,
+) -> None:
+    x, w, _ = random_case(rng, channels, filters, size)
+    core.set_num_threads(threads)
+    network = conv_network(core, x.shape[1:], filters, padding)
+    dy = rng.standard_normal((len(x), *network.output_shape)).astype(np.float32)
+    _, (dw, _) = network.vector_jacobian_product(x, dy)
+    _, expected, _ = oracle.conv2d_backward(x, w, dy, (1, 1), padding)
+    bound = oracle.winograd_gradient_bound(x, dy, padding, EPS)
+    assert_within(dw, expected, bound + threads * EPS * np.abs(expected))
 
 
 @pytest.mark.parametrize(("channels", "filters"), CHANNELS)

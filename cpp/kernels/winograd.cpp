@@ -6,6 +6,7 @@
 #include "kernels/epilogue.hpp"
 #include "kernels/micro_kernel.hpp"
 #include "kernels/tile.hpp"
+#include "kernels/winograd_patch.hpp"
 #include "simd/vec.hpp"
 
 namespace convlet {
@@ -14,19 +15,10 @@ namespace {
 using simd::kLanes;
 using simd::Vec;
 
-constexpr int kProducts = 16;  // of a transformed patch with transformed weights
 constexpr int kTaps = 9;
 // Tiles of a register tile that are addressed from one pointer: 3 % faster than one each.
 constexpr int kGroup = 3;
 static_assert(kTileRows % kGroup == 0);
-
-// Bt d: one column of a patch. The same function over rows gives Bt d B.
-[[gnu::always_inline]] inline void transform_patch(const Vec (&d)[4], Vec (&t)[4]) {
-  t[0] = d[0] - d[2];
-  t[1] = d[1] + d[2];
-  t[2] = d[2] - d[1];
-  t[3] = d[1] - d[3];
-}
 
 // G g: one column of a kernel.
 [[gnu::always_inline]] inline void transform_kernel(const Vec (&g)[3], Vec (&t)[4]) {
@@ -69,28 +61,6 @@ struct Block {
   std::int64_t size() const { return kProducts * (factors + products); }
 };
 
-// v[p * stride] = product p's factor from one vector of channels of the patch at x.
-template <class Load>
-[[gnu::always_inline]] inline void patch_to_factors(const float* x, std::int64_t row,
-                                                    std::int64_t pixel, float* v,
-                                                    std::int64_t stride, Load&& load) {
-  Vec columns[4][4];  // [column][row]
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const Vec d[4] = {load(x + j * pixel), load(x + row + j * pixel), load(x + 2 * row + j * pixel),
-                      load(x + 3 * row + j * pixel)};
-    transform_patch(d, columns[j]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const Vec d[4] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-    Vec t[4];
-    transform_patch(d, t);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) simd::store(v + (4 * i + j) * stride, t[j]);
-  }
-}
-
 // u[p * stride] = product p's factor from the first `count` of a vector of output channels of the
 // 3x3 weights at w, `tap` floats apart.
 [[gnu::always_inline]] inline void kernel_to_factors(const float* w, std::int64_t tap, int count,
@@ -119,19 +89,6 @@ float* packed_at(float* packed, std::int64_t ic, std::int64_t oc, std::int64_t i
                  std::int64_t column) {
   const std::int64_t n0 = column / kPanel * kPanel;
   return packed + kProducts * n0 * ic + i * panel_width(oc, n0) + (column - n0);
-}
-
-// The factors of one patch, all channels: v[p][tile][channel], product p at distance `stride`.
-void transform_tile(const WinogradProduct& g, const float* x, float* v, std::int64_t stride) {
-  std::int64_t c = 0;
-  for (; c + kLanes <= g.ic; c += kLanes) {
-    patch_to_factors(x + c, g.x_row, g.ic, v + c, stride,
-                     [](const float* p) { return simd::load(p); });
-  }
-  const int rest = static_cast<int>(g.ic - c);
-  if (rest == 0) return;
-  patch_to_factors(x + c, g.x_row, g.ic, v + c, stride,
-                   [rest](const float* p) { return simd::load_partial(p, rest); });
 }
 
 // products[p][tile][column] = sum over channels of factors[p][tile][channel] *
@@ -276,7 +233,7 @@ void product(const WinogradProduct& g, std::int64_t images, const float* x, cons
     const Block block(round_up(count, kTileRows), g.ic);
     const Cursor first = cursor;
     for (std::int64_t m = 0; m < count; ++m) {
-      transform_tile(g, cursor.next().x, scratch + m * block.factor_row, block.factors);
+      transform_tile(g.ic, g.x_row, cursor.next().x, scratch + m * block.factor_row, block.factors);
     }
     finish_tiles(g, block, count, scratch, packed, bias, products, first, epilogue);
     left -= count;

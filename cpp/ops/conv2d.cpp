@@ -9,6 +9,7 @@
 #include "kernels/tile.hpp"
 #include "kernels/weight_gradient.hpp"
 #include "kernels/winograd.hpp"
+#include "kernels/winograd_gradient.hpp"
 #include "ops/convolution.hpp"
 #include "ops/factories.hpp"
 #include "ops/sparse_convolution.hpp"
@@ -21,6 +22,8 @@ namespace {
 // sparse and dense break even at 95 % of non-zeros for 5x5x64 to 64 filters, 60 % for 18x18x64 to
 // 64 and 48 % for 34x34x32 to 32, where the formula of is_sparse gives 94, 57 and 53.
 constexpr double kNonZeroCost = 2.0;
+
+constexpr std::int64_t kMostSums = std::int64_t{1} << 19;  // floats; see winograd_gradient
 
 // Outputs that are computed: all, or those in whole 2x2 windows.
 std::int64_t computed(std::int64_t size, bool pool) { return pool ? size / 2 * 2 : size; }
@@ -79,6 +82,11 @@ class Conv2D final : public Op {
       storage.scratch = std::max(storage.scratch, padded_size() + sparse_->scratch_size());
       if (!few_taps_) storage.workspace = sparse_->workspace_size();
     }
+    if (winograd_gradient()) {
+      const std::int64_t scratch = winograd_gradient_scratch_size(c_.window.ic, c_.oc);
+      storage.scratch = std::max(storage.scratch, scratch);
+      storage.workspace += winograd_sums_size(c_.window.ic, c_.oc);
+    }
     if (dense_data_) {
       storage.packed += dense_data_->packed_size();
       storage.scratch = std::max(storage.scratch, dense_data_->scratch_size());
@@ -120,6 +128,9 @@ class Conv2D final : public Op {
 
   void finish_gradient(float* workspace, float* gradient) const override {
     if (sparse_ && !few_taps_) sparse_->finish(workspace, gradient);
+    if (winograd_gradient()) {
+      winograd_finish_gradient(c_.window.ic, c_.oc, winograd_sums(workspace), gradient);
+    }
   }
 
   std::int64_t units() const override { return c_.window.ic; }
@@ -153,13 +164,24 @@ class Conv2D final : public Op {
   }
   WeightGradient dense_weights() const { return {table_.patches(), pad_.padded_size(), c_.oc}; }
 
+  WinogradProduct tiles(std::span<const WinogradTile> of) const {
+    const Window2D& w = c_.window;
+    return {of, w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(), y_size(), w.ic, c_.oc};
+  }
+  // Whether the dense gradient of the weights is summed in Winograd's form: 16 sums for 9 weights,
+  // which every slice of rows moves through the cache.
+  bool winograd_gradient() const {
+    return winograd_ && !pool_ && winograd_sums_size(c_.window.ic, c_.oc) <= kMostSums;
+  }
+  float* winograd_sums(float* workspace) const {
+    return workspace + (sparse_ && !few_taps_ ? sparse_->workspace_size() : 0);
+  }
+
   void product(const ForwardArgs& a, Part part, std::int64_t rows, const float* x, float* y) const {
     const float* bias = c_.bias_of(a.parameters);
     auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
     if (winograd_) {
-      const Window2D& w = c_.window;
-      const WinogradProduct g{part.of(tiles_), w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(),
-                              y_size(),        w.ic,        c_.oc};
+      const WinogradProduct g = tiles(part.of(tiles_));
       float* scratch = a.scratch + images_together_ * padded_size();
       if (pool_) {
         winograd_product_max4(g, rows, x, a.packed, bias, c_.relu, scratch, y, argmax);
@@ -185,7 +207,8 @@ class Conv2D final : public Op {
   bool is_sparse(const BackwardArgs& a) const {
     if (pool_ || !sparse_) return pool_;
     const bool data = a.dx != nullptr;
-    double dense_pixels = static_cast<double>(sources_);
+    double dense_pixels =
+        static_cast<double>(sources_) * (winograd_gradient() ? kWinogradCost : 1.0);
     if (data) {
       dense_pixels +=
           dense_data_->relative_cost() * static_cast<double>(c_.window.ih * c_.window.iw);
@@ -202,6 +225,8 @@ class Conv2D final : public Op {
       pooled_weight_gradient(dense_weights(), a.rows, x, a.dy, argmax_of(a), a.gradient);
     } else if (sparse && !few_taps_) {
       sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
+    } else if (winograd_gradient()) {
+      winograd_add_products(tiles(tiles_), a.rows, x, a.dy, a.scratch, winograd_sums(a.workspace));
     } else {
       weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
     }

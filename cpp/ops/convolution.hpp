@@ -55,6 +55,8 @@ class PatchTable {
   std::int32_t run_length_;
 };
 
+// About what a product by Winograd costs, relative to the direct one.
+inline constexpr double kWinogradCost = 0.6;
 // Whether Winograd's F(2x2, 3x3) beats the direct product for outputs of oh x ow.
 bool winograd_pays(const Convolution& convolution, std::int64_t oh, std::int64_t ow);
 
@@ -76,7 +78,7 @@ class DataGradient {
   std::int64_t packed_size() const { return packed_size_; }
   std::int64_t scratch_size() const;
   // About the work of this gradient, relative to the direct product.
-  double relative_cost() const { return tiles_.empty() ? 1.0 : 0.6; }
+  double relative_cost() const { return tiles_.empty() ? 1.0 : kWinogradCost; }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
   void operator()(std::int64_t images, const float* packed, const float* dz, float* scratch,
                   float* dx) const;
