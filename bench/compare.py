@@ -66,12 +66,11 @@ class Effort(NamedTuple):
     repeats: int
     most_rows: int  # of an epoch
     batch_sizes: list[int]  # tried for the fastest prediction
-    accuracy: float  # reached by whoever learns
 
 
-FULL = Effort(5, 60_000, [64, 256, 1024], 0.96)
+FULL = Effort(5, 60_000, [64, 256, 1024])
 # The smaller last batch of an epoch is kept, 60,000 being no multiple of 64 either.
-QUICK = Effort(1, 100 * BATCH_SIZE + 32, [64, 1024], 0.8)
+QUICK = Effort(1, 100 * BATCH_SIZE + 32, [64, 1024])
 
 
 class Task(NamedTuple):
@@ -129,7 +128,8 @@ def main() -> None:
             able = build(contenders, model)
             check_answers(able, losses=not MODELS[model].drops_out)
             tasks[model] = time_tasks(able, model, effort, rows_of(data, model))
-            accuracies[model] = check_accuracy(trainers(able), effort)
+            least = 0.0 if arguments.quick else MODELS[model].accuracy
+            accuracies[model] = check_accuracy(trainers(able), least)
         idle = check_idle(list(contenders.values()))
     peak = max(peak, fma_peak(arguments.threads))
 
@@ -275,14 +275,14 @@ def best_batch_size(contender: Contender, sizes: Sequence[int]) -> int:
     return min(sizes, key=seconds)
 
 
-def check_accuracy(contenders: dict[str, Contender], effort: Effort) -> dict[str, float]:
+def check_accuracy(contenders: dict[str, Contender], least: float) -> dict[str, float]:
     """What was timed did learn: test accuracy after the warm-up and all timed epochs."""
     accuracies = {}
     for name, contender in contenders.items():
         accuracies[name] = contender.ask("evaluate")["accuracy"]
         check(
-            accuracies[name] >= effort.accuracy,
-            f"{name} learned in {effort.repeats} round(s): test accuracy {accuracies[name]:.4f}",
+            accuracies[name] >= least,
+            f"{name} has a test accuracy of {accuracies[name]:.4f} (at least {least})",
         )
     return accuracies
 
