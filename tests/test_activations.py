@@ -65,13 +65,25 @@ def test_none_is_linear() -> None:
     assert activations.get(None) is activations.linear
 
 
+def test_other_names() -> None:
+    assert activations.get("swish") is activations.swish is activations.silu
+    assert activations.get("hard_swish") is activations.hard_swish is activations.hard_silu
+    assert activations.serialize(activations.swish) == "silu"
+
+
+def test_configuration_of_a_function() -> None:
+    config = {"module": "builtins", "class_name": "function", "config": "elu"}
+    assert activations.deserialize(config) is activations.elu
+
+
 @pytest.mark.parametrize(
     ("identifier", "message"),
     [
         ("rleu", "identifier: rleu. Did you mean 'relu'"),
-        ("swish", "identifier: swish$"),
+        ("sparsemax", "identifier: sparsemax"),
         (3, "identifier: 3"),
-        (np.tanh, "identifier: <ufunc 'tanh'>"),
+        (np.tanh, "identifier: <ufunc 'tanh'>. The Python function `tanh` cannot be"),
+        ({"config": "rleu"}, "identifier: rleu"),
     ],
 )
 def test_unknown_identifier_is_refused(identifier: Any, message: str) -> None:

@@ -32,9 +32,11 @@ CLASSES = {
     "glorot_uniform": "GlorotUniform",
     "he_normal": "HeNormal",
     "he_uniform": "HeUniform",
+    "identity": "Identity",
     "lecun_normal": "LecunNormal",
     "lecun_uniform": "LecunUniform",
     "ones": "Ones",
+    "orthogonal": "Orthogonal",
     "random_normal": "RandomNormal",
     "random_uniform": "RandomUniform",
     "truncated_normal": "TruncatedNormal",
@@ -68,6 +70,33 @@ def test_normal_is_cut_off_at_two_standard_deviations(name: str) -> None:
     limit = 2 * stddev / correction
     assert 0.99 * limit < np.abs(weights).max() <= limit * (1 + 1e-6)
     assert weights.std() == pytest.approx(stddev, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 3, 2, 5), (2, 9)])
+def test_orthogonal(shape: tuple[int, ...]) -> None:
+    matrix = values(initializers.Orthogonal(gain=2.0), shape).reshape(-1, shape[-1])
+    if len(matrix) < matrix.shape[1]:
+        matrix = matrix.T
+    product = matrix.T.astype(float) @ matrix
+    np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
+
+
+def test_identity() -> None:
+    np.testing.assert_array_equal(
+        values(initializers.Identity(3.0), (2, 3)), [[3, 0, 0], [0, 3, 0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("orthogonal", (3,), "The tensor to initialize must be at least two-dimensional"),
+        ("identity", (2, 2, 2), "Identity matrix initializer can only be used for 2D matrices"),
+    ],
+)
+def test_impossible_shape_is_refused(name: str, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        values(name, shape)
 
 
 def test_random_normal_is_not_cut_off() -> None:

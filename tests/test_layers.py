@@ -74,7 +74,19 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
     "activation": (lambda **k: Activation("sigmoid", **k), (4, 3), (4, 3), []),
     "re_lu": (ReLU, (4,), (4,), []),
+    "re_lu with options": (lambda **k: ReLU(2.0, 0.1, 0.5, **k), (4,), (4,), []),
+    "leaky_re_lu": (layers.LeakyReLU, (4,), (4,), []),
+    "elu": (lambda **k: layers.ELU(0.5, **k), (4,), (4,), []),
+    "p_re_lu": (lambda **k: layers.PReLU("ones", **k), (4, 3), (4, 3), [(4, 3)]),
+    "p_re_lu shared": (
+        lambda **k: layers.PReLU(shared_axes=[1, 2], **k),
+        (4, 3, 2),
+        (4, 3, 2),
+        [(1, 1, 2)],
+    ),
+    "glu": (lambda **k: Activation("glu", **k), (4, 6), (4, 3), []),
     "softmax": (layers.Softmax, (4,), (4,), []),
+    "softmax of columns": (lambda **k: layers.Softmax(axis=1, **k), (4, 3), (4, 3), []),
 }
 each_case = pytest.mark.parametrize("case", CASES)
 
@@ -364,9 +376,40 @@ BAD_ARGUMENTS = {
     "trainable": (lambda: Dense(3, trainable="a"), "Expected `trainable` to be a boolean"),
     "input_shape": (lambda: Dense(3, input_shape=(0,)), "`input_shape`"),
     "input_dim": (lambda: Dense(3, input_dim=-2), "`input_dim`"),
-    "relu max": (lambda: ReLU(max_value=6), "`max_value=6`"),
-    "relu slope": (lambda: ReLU(negative_slope=0.1), "`negative_slope=0.1`"),
-    "softmax axis": (lambda: layers.Softmax(axis=1), "`axis=1`"),
+    "relu max": (
+        lambda: ReLU(max_value=-6),
+        "max_value of a ReLU layer cannot be a negative value. Received: max_value=-6",
+    ),
+    "relu slope": (
+        lambda: ReLU(negative_slope=-0.1),
+        (
+            "negative_slope of a ReLU layer cannot be None or a negative value. "
+            "Received: negative_slope=-0.1"
+        ),
+    ),
+    "relu threshold": (
+        lambda: ReLU(threshold=None),
+        "threshold of a ReLU layer cannot be None or a negative value. Received: threshold=None",
+    ),
+    "leaky_relu slope": (
+        lambda: layers.LeakyReLU(-1.0),
+        (
+            "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. "
+            "Expected a float. Received: negative_slope=-1.0"
+        ),
+    ),
+    "elu alpha": (lambda: layers.ELU("a"), "`alpha` must be a finite number"),  # type: ignore[arg-type]
+    "prelu axes": (lambda: layers.PReLU(shared_axes=[0]), "`shared_axes` must be an integer"),
+    "prelu regularizer": (lambda: layers.PReLU(alpha_regularizer="l2"), "`alpha_regularizer='l2'`"),
+    "softmax axes": (lambda: layers.Softmax(axis=[1, 2]), "Softmax does not support several axes"),
+    "activation that needs arguments": (
+        lambda: Activation("threshold"),
+        "`threshold` cannot be the activation of a layer",
+    ),
+    "python function": (
+        lambda: Dense(3, activation=lambda x: x),
+        "The Python function `<lambda>` cannot be an activation",
+    ),
     "no shape": (Input, "You must pass a `shape` argument."),
     "scalar shape": (lambda: Input(3), "`shape` must be a tuple of positive integers"),
     "open shape": (lambda: Input((None, 3)), "Every dimension of `shape` must be known"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import oracle
+import oracle_activations
 
 STEP = 1e-5
 
@@ -173,6 +174,13 @@ def test_activation(rng: np.random.Generator, name: str) -> None:
     x = 10.0 * distinct(rng, (4, 5))
     dy = rng.normal(size=x.shape)
     assert_gradient(forward, x, dy, backward(x, dy))
+
+
+@pytest.mark.parametrize("case", oracle_activations.CASES.values(), ids=oracle_activations.CASES)
+def test_activation_slope(rng: np.random.Generator, case: oracle_activations.Case) -> None:
+    x = 10.0 * distinct(rng, (4, 5)) + 0.003
+    dy = rng.normal(size=x.shape)
+    assert_gradient(case.function, x, dy, dy * case.slope(x))
 
 
 @pytest.mark.parametrize("from_logits", [False, True])

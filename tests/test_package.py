@@ -40,10 +40,38 @@ def test_training_imports_only_what_it_uses() -> None:
     assert not {"tqdm", "h5py", "pooch", "requests"} & loaded
 
 
-def test_kerass_import_forms() -> None:
-    from convlet import layers, models  # noqa: F401
-    from convlet.layers import Conv2D, Dense, Flatten, MaxPooling2D  # noqa: F401
-    from convlet.models import Sequential
-    from convlet.utils import to_categorical  # noqa: F401
+# How notebooks import Keras, with the one word changed: module and names.
+IMPORT_FORMS = [
+    ("convlet", "Sequential Input layers models optimizers losses metrics initializers callbacks"),
+    ("convlet", "activations backend config datasets preprocessing random utils"),
+    ("convlet.models", "Sequential"),
+    ("convlet.layers", "Input InputLayer Conv2D MaxPooling2D Flatten Dense Rescaling"),
+    ("convlet.layers", "Activation ReLU LeakyReLU ELU PReLU Softmax"),
+    ("convlet.activations", "relu elu selu gelu silu swish softplus mish get serialize"),
+    ("convlet.initializers", "GlorotUniform HeNormal Orthogonal Identity glorot_uniform zeros"),
+    ("convlet.callbacks", "Callback History EarlyStopping ModelCheckpoint ReduceLROnPlateau"),
+    ("convlet.callbacks", "LearningRateScheduler CSVLogger TerminateOnNaN LambdaCallback"),
+    ("convlet.callbacks", "BackupAndRestore ProgbarLogger SwapEMAWeights CallbackList"),
+    ("convlet.optimizers", "RMSprop"),
+    ("convlet.datasets", "mnist fashion_mnist cifar10 cifar100"),
+    ("convlet.utils", "to_categorical normalize set_random_seed clear_session get_file Progbar"),
+    ("convlet.utils", "load_img img_to_array array_to_img save_img"),
+    ("convlet.backend", "epsilon floatx image_data_format clear_session get_uid set_epsilon"),
+    ("convlet.config", "epsilon floatx image_data_format disable_interactive_logging"),
+    ("convlet.random", "set_seed"),
+    ("convlet.preprocessing", "image"),
+    ("convlet.preprocessing.image", "load_img img_to_array array_to_img save_img"),
+]
 
-    assert convlet.Sequential is convlet.models.Sequential is Sequential
+
+@pytest.mark.parametrize(("module", "names"), IMPORT_FORMS)
+def test_kerass_import_forms(module: str, names: str) -> None:
+    found: dict[str, object] = {}
+    exec(f"from {module} import {', '.join(names.split())}", found)  # noqa: S102
+    assert all(found[name] is not None for name in names.split())
+
+
+def test_names_of_the_same_thing() -> None:
+    assert convlet.Sequential is convlet.models.Sequential
+    assert convlet.utils.clear_session is convlet.backend.clear_session
+    assert convlet.random.set_seed is convlet.utils.set_random_seed

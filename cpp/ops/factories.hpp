@@ -1,5 +1,5 @@
 // One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp,
-// gaussian_dropout: gaussian_noise.cpp).
+// gaussian_dropout: gaussian_noise.cpp, softmax: activation.cpp).
 #pragma once
 
 #include "ops/op.hpp"
@@ -17,8 +17,10 @@ std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Sh
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.
 std::unique_ptr<Op> make_add(const Attributes& attributes, const std::vector<Shape>& inputs);

@@ -29,8 +29,10 @@ constexpr Entry kOps[] = {
     {"maximum", nullptr, make_maximum},
     {"minimum", nullptr, make_minimum},
     {"multiply", nullptr, make_multiply},
+    {"prelu", make_prelu},
     {"rescaling", make_rescaling},
     {"reshape", make_reshape},
+    {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
 };
 

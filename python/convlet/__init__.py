@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convlet import (
         activations,
+        backend,
         callbacks,
+        config,
         datasets,
         initializers,
         layers,
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
+        random,
         utils,
     )
     from convlet._config import show_config
@@ -32,7 +36,9 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
+    "config",
     "datasets",
     "get_num_threads",
     "initializers",
@@ -42,6 +48,8 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
+    "random",
     "set_num_threads",
     "show_config",
     "utils",

@@ -1,8 +1,13 @@
-"""Activation functions, on numpy arrays and as names that the layers understand."""
+"""Activation functions, on numpy arrays and as names that the layers understand.
+
+On arrays they are computed in numpy and keep the floating-point type; integers become float32.
+Inside a model the compiled code does them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,10 +15,64 @@ import numpy.typing as npt
 
 from convlet.utils.validation import look_up
 
-__all__ = ["deserialize", "get", "linear", "relu", "serialize", "sigmoid", "softmax", "tanh"]
+__all__ = [
+    "celu",
+    "deserialize",
+    "elu",
+    "exponential",
+    "gelu",
+    "get",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "serialize",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
-Activation: TypeAlias = Callable[[npt.ArrayLike], Array]
+Activation: TypeAlias = Callable[..., Array]
+
+# Klambauer et al. (2017), equation 14.
+_SELU_ALPHA = 1.6732632423543772
+_SELU_SCALE = 1.0507009873554805
+
+
+def linear(x: npt.ArrayLike) -> Array:
+    """The input itself.
+
+    Args:
+        x: Array.
+
+    Returns:
+        `x`.
+    """
+    return _as_float(x)
+
+
+# ---- Rectifiers ----------------------------------------------------------------------------------
 
 
 def relu(
@@ -26,31 +85,92 @@ def relu(
 
     Args:
         x: Array.
-        negative_slope: Slope below the threshold.
+        negative_slope: Slope up to the threshold.
         max_value: Upper bound of the result, or `None`.
-        threshold: Values below it are `negative_slope * (x - threshold)`.
+        threshold: Values up to it are `negative_slope * (x - threshold)`. With a threshold and no
+            slope NaN gives 0, as in Keras.
 
     Returns:
         An array of the shape of `x`.
     """
     x = _as_float(x)
-    y = np.where(x >= threshold, x, negative_slope * (x - threshold))
-    return y if max_value is None else np.minimum(y, max_value)
+    above = x if max_value is None else np.minimum(x, _like(x, max_value))
+    if negative_slope:
+        below = _like(x, negative_slope) * (x - _like(x, threshold))
+    else:
+        below = np.zeros_like(x) if threshold else np.where(np.isnan(x), x, _like(x, 0))
+    return np.where(x > threshold, above, below)
 
 
-def softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
-    """Softmax, `exp(x) / sum(exp(x))`, computed with the maximum taken off first.
+def relu6(x: npt.ArrayLike) -> Array:
+    """`min(max(x, 0), 6)`.
 
     Args:
         x: Array.
-        axis: Axis that sums to 1.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    return np.clip(_as_float(x), 0, 6)
+
+
+def leaky_relu(x: npt.ArrayLike, negative_slope: float = 0.2) -> Array:
+    """`x` where it is positive, `negative_slope * x` elsewhere.
+
+    Args:
+        x: Array.
+        negative_slope: Slope below 0.
 
     Returns:
         An array of the shape of `x`.
     """
     x = _as_float(x)
-    exponentials = np.exp(x - x.max(axis=axis, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=axis, keepdims=True))
+    return np.where(x > 0, x, _like(x, negative_slope) * x)
+
+
+def elu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
+    """Exponential linear unit, `alpha * (exp(x) - 1)` where `x` is negative (Clevert et al., 2015).
+
+    Args:
+        x: Array.
+        alpha: Limit far below 0, with the sign changed.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return np.where(x > 0, x, _like(x, alpha) * np.expm1(np.minimum(x, 0)))
+
+
+def selu(x: npt.ArrayLike) -> Array:
+    """Scaled exponential linear unit, `1.0507 * elu(x, 1.6733)` (Klambauer et al., 2017).
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return np.asarray(_like(x, _SELU_SCALE) * elu(x, _SELU_ALPHA))
+
+
+def celu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
+    """`alpha * (exp(x / alpha) - 1)` where `x` is negative (Barron, 2017).
+
+    Args:
+        x: Array.
+        alpha: Limit far below 0, with the sign changed.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    scale = _like(x, alpha)
+    return np.where(x > 0, x, scale * np.expm1(np.minimum(x, 0) / scale))
+
+
+# ---- Sigmoids ------------------------------------------------------------------------------------
 
 
 def sigmoid(x: npt.ArrayLike) -> Array:
@@ -68,6 +188,42 @@ def sigmoid(x: npt.ArrayLike) -> Array:
     return np.asarray(np.where(x >= 0, 1.0, exponential) / (1.0 + exponential), x.dtype)
 
 
+def log_sigmoid(x: npt.ArrayLike) -> Array:
+    """`log(sigmoid(x))`.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    return -softplus(-_as_float(x))
+
+
+def hard_sigmoid(x: npt.ArrayLike) -> Array:
+    """`relu6(x + 3) / 6`.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    return np.asarray(relu6(_as_float(x) + 3) / 6)
+
+
+def sparse_sigmoid(x: npt.ArrayLike) -> Array:
+    """`(x + 1) / 2`, from 0 to 1.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    return np.clip((_as_float(x) + 1) / 2, 0, 1)
+
+
 def tanh(x: npt.ArrayLike) -> Array:
     """Hyperbolic tangent.
 
@@ -80,24 +236,322 @@ def tanh(x: npt.ArrayLike) -> Array:
     return np.tanh(_as_float(x))
 
 
-def linear(x: npt.ArrayLike) -> Array:
-    """The input itself.
+def hard_tanh(x: npt.ArrayLike) -> Array:
+    """`x`, from -1 to 1.
 
     Args:
         x: Array.
 
     Returns:
-        `x`.
+        An array of the shape of `x`.
     """
-    return _as_float(x)
+    return np.clip(_as_float(x), -1, 1)
 
+
+def softsign(x: npt.ArrayLike) -> Array:
+    """`x / (1 + abs(x))`; NaN at the infinities, as in Keras.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x / (1 + np.abs(x)))
+
+
+# ---- Gated by themselves -------------------------------------------------------------------------
+
+
+def silu(x: npt.ArrayLike) -> Array:
+    """`x * sigmoid(x)`, also called Swish (Ramachandran et al., 2017).
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return _product(x, sigmoid(x))
+
+
+def hard_silu(x: npt.ArrayLike) -> Array:
+    """`x * hard_sigmoid(x)` (Howard et al., 2019).
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return _product(x, hard_sigmoid(x))
+
+
+def gelu(x: npt.ArrayLike, approximate: bool = False) -> Array:
+    """`x` times the probability of less than `x` in the normal distribution (Hendrycks, Gimpel, 2016).
+
+    Args:
+        x: Array.
+        approximate: Whether to take `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    if approximate:
+        with np.errstate(over="ignore"):
+            cubic = x * (1 + _like(x, 0.044715) * x * x)
+        return _product(x, sigmoid(_like(x, 2 * math.sqrt(2 / math.pi)) * cubic))
+    below = [math.erfc(-value / math.sqrt(2)) / 2 for value in x.ravel().tolist()]
+    return _product(x, np.array(below, x.dtype).reshape(x.shape))
+
+
+def mish(x: npt.ArrayLike) -> Array:
+    """`x * tanh(softplus(x))` (Misra, 2019).
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return _product(x, np.tanh(softplus(x)))
+
+
+def glu(x: npt.ArrayLike, axis: int = -1) -> Array:
+    """Gated linear unit: the first half times the sigmoid of the second (Dauphin et al., 2016).
+
+    Args:
+        x: Array.
+        axis: Axis that is cut in half; its length is even.
+
+    Returns:
+        An array of the shape of `x`, with half the length along `axis`.
+
+    Raises:
+        ValueError: If the length is odd.
+    """
+    x = _as_float(x)
+    if x.shape[axis] % 2:
+        raise ValueError(
+            f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}"
+        )
+    first, second = np.split(x, 2, axis)
+    return _product(first, sigmoid(second))
+
+
+# ---- Softened rectifiers -------------------------------------------------------------------------
+
+
+def exponential(x: npt.ArrayLike) -> Array:
+    """`exp(x)`.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    with np.errstate(over="ignore"):
+        return np.exp(_as_float(x))
+
+
+def softplus(x: npt.ArrayLike) -> Array:
+    """`log(1 + exp(x))`.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+def squareplus(x: npt.ArrayLike, b: float = 4) -> Array:
+    """`(x + sqrt(x**2 + b)) / 2` (Barron, 2021).
+
+    Args:
+        x: Array.
+        b: Smoothness, not negative.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    b = _like(x, b)
+    with np.errstate(over="ignore"):
+        total = np.sqrt(x * x + b) + np.abs(x)
+    # For negative x the same, without a difference of nearly equal numbers. Squares that underflow
+    # leave nothing to divide by where b is 0.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(x < 0, b / total, total) / 2
+
+
+def sparse_plus(x: npt.ArrayLike) -> Array:
+    """0 up to -1, `(x + 1)**2 / 4` up to 1, then `x`.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    parabola = (np.clip(x, -1, 1) + 1) ** 2 / 4
+    return np.where(x >= 1, x, parabola)
+
+
+# ---- With a dead zone ----------------------------------------------------------------------------
+
+
+def soft_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
+    """What `x` has beyond the threshold on either side, else 0; NaN gives 0, as in Keras.
+
+    Args:
+        x: Array.
+        threshold: Half the width of the dead zone.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    t, nothing = _like(x, threshold), _like(x, 0)
+    return np.asarray(np.where(x > t, x - t, np.where(x < -t, x + t, nothing)))
+
+
+def hard_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
+    """`x` where its magnitude is above the threshold, else 0; NaN gives 0, as in Keras.
+
+    Args:
+        x: Array.
+        threshold: Half the width of the dead zone.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return np.where(np.abs(x) > threshold, x, _like(x, 0))
+
+
+def tanh_shrink(x: npt.ArrayLike) -> Array:
+    """`x - tanh(x)`.
+
+    Args:
+        x: Array.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return np.asarray(x - np.tanh(x))
+
+
+def threshold(x: npt.ArrayLike, threshold: float, default_value: float) -> Array:
+    """`x` where it is above the threshold, else `default_value`, also for NaN, as in Keras.
+
+    Args:
+        x: Array.
+        threshold: What `x` is compared with.
+        default_value: What takes its place.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    return np.where(x > threshold, x, _like(x, default_value))
+
+
+# ---- Normalisations ------------------------------------------------------------------------------
+
+
+def softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
+    """Softmax, `exp(x) / sum(exp(x))`, computed with the maximum taken off first.
+
+    Args:
+        x: Array.
+        axis: Axis that sums to 1.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    exponentials = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=axis, keepdims=True))
+
+
+def log_softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
+    """`log(softmax(x))`, without the rounding of small probabilities.
+
+    Args:
+        x: Array.
+        axis: Axis whose exponentials sum to 1.
+
+    Returns:
+        An array of the shape of `x`.
+    """
+    x = _as_float(x)
+    below = x - x.max(axis=axis, keepdims=True)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=axis, keepdims=True)))
+
+
+# ---- Names ---------------------------------------------------------------------------------------
+
+# Keras's other names of the same functions.
+swish = silu
+hard_swish = hard_silu
 
 _BY_NAME: dict[str, Activation] = {
-    "linear": linear,
-    "relu": relu,
-    "sigmoid": sigmoid,
-    "softmax": softmax,
-    "tanh": tanh,
+    function.__name__: function
+    for function in (
+        celu,
+        elu,
+        exponential,
+        gelu,
+        glu,
+        hard_shrink,
+        hard_sigmoid,
+        hard_silu,
+        hard_tanh,
+        leaky_relu,
+        linear,
+        log_sigmoid,
+        log_softmax,
+        mish,
+        relu,
+        relu6,
+        selu,
+        sigmoid,
+        silu,
+        soft_shrink,
+        softmax,
+        softplus,
+        softsign,
+        sparse_plus,
+        sparse_sigmoid,
+        squareplus,
+        tanh,
+        tanh_shrink,
+        threshold,
+    )
+}
+_OTHER_NAMES = {"swish": silu, "hard_swish": hard_silu}
+
+# What the compiled code is told about a function that has arguments: their defaults.
+_NATIVE_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "celu": {"alpha": 1.0},
+    "elu": {"alpha": 1.0},
+    "gelu": {"approximate": False},
+    "hard_shrink": {"threshold": 0.5},
+    "leaky_relu": {"negative_slope": 0.2},
+    "soft_shrink": {"threshold": 0.5},
+    "squareplus": {"b": 4.0},
 }
 
 
@@ -105,14 +559,26 @@ def get(identifier: Any) -> Activation:
     """Returns the activation that an identifier stands for.
 
     Args:
-        identifier: Name, one of this module's functions, or `None` for `linear`.
+        identifier: Name, one of this module's functions, a configuration of one as Keras writes it,
+            or `None` for `linear`.
 
     Raises:
-        ValueError: If it stands for none.
+        ValueError: If it stands for none. A Python function of the caller's own is refused: layers
+            run in compiled code.
     """
     if identifier is None:
         return linear
-    activation: Activation = look_up("activation function", identifier, _BY_NAME)
+    if isinstance(identifier, Mapping):
+        identifier = identifier.get("config")
+    known = {**_BY_NAME, **_OTHER_NAMES}
+    if callable(identifier) and not any(identifier is value for value in known.values()):
+        name = getattr(identifier, "__name__", None) or repr(identifier)
+        raise ValueError(
+            f"Could not interpret activation function identifier: {identifier}. The Python "
+            f"function `{name}` cannot be an activation, because layers run in compiled code; "
+            "the functions of `convlet.activations` can."
+        )
+    activation: Activation = look_up("activation function", identifier, known)
     return activation
 
 
@@ -125,13 +591,31 @@ def serialize(activation: Activation) -> str:
     return get(activation).__name__
 
 
-def deserialize(config: str) -> Activation:
+def deserialize(config: Any) -> Activation:
     """Returns the activation of the given name.
 
     Raises:
         ValueError: If there is none.
     """
     return get(config)
+
+
+def native_attributes(activation: Activation) -> dict[str, Any]:
+    """Returns what the compiled code's operation "activation" has to know of an activation.
+
+    Raises:
+        ValueError: If it needs arguments, which a name alone does not give.
+    """
+    name = serialize(activation)
+    if activation is threshold:
+        raise ValueError(
+            "`threshold` cannot be the activation of a layer: it needs the arguments `threshold` "
+            "and `default_value`"
+        )
+    return {"activation": name, **_NATIVE_ARGUMENTS.get(name, {})}
+
+
+# ---- Helpers -------------------------------------------------------------------------------------
 
 
 def _as_float(x: npt.ArrayLike) -> Array:
@@ -141,3 +625,14 @@ def _as_float(x: npt.ArrayLike) -> Array:
     if array.dtype.kind not in "biu":
         raise ValueError(f"`x` must hold real numbers. Received an array of dtype {array.dtype}")
     return array.astype(np.float32)
+
+
+def _like(x: Array, number: float) -> Any:
+    """Returns a number in the floating-point type of an array, so that the result keeps it."""
+    return x.dtype.type(number)
+
+
+def _product(x: Array, factor: Array) -> Array:
+    """`x * factor` without a warning where it is infinity times 0, which is NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x * factor)

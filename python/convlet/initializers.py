@@ -30,10 +30,14 @@ __all__ = [
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
+    "Identity",
+    "IdentityInitializer",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
     "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
     "RandomNormal",
     "RandomUniform",
     "TruncatedNormal",
@@ -46,9 +50,11 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "identity",
     "lecun_normal",
     "lecun_uniform",
     "ones",
+    "orthogonal",
     "random_normal",
     "random_uniform",
     "serialize",
@@ -128,6 +134,28 @@ class Constant(Initializer):
 
     def get_config(self) -> dict[str, Any]:
         return {"value": self.value}
+
+
+class Identity(Initializer):
+    """The identity matrix, times a number.
+
+    Args:
+        gain: The number on the diagonal.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = check_real("gain", gain)
+
+    def values(self, shape: Shape) -> npt.ArrayLike:
+        if len(shape) != 2:
+            raise ValueError(
+                "Identity matrix initializer can only be used for 2D matrices. "
+                f"Received: shape={shape} of rank {len(shape)}."
+            )
+        return self.gain * np.eye(*shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain}
 
 
 class RandomInitializer(Initializer):
@@ -336,15 +364,49 @@ class LecunNormal(_NamedVarianceScaling):
     SCALE, MODE, DISTRIBUTION = 1.0, "fan_in", "truncated_normal"
 
 
+class Orthogonal(RandomInitializer):
+    """An orthogonal matrix, uniformly distributed (Saxe et al., 2014).
+
+    The weight is taken as a matrix of as many columns as its last axis is long. Its columns are
+    orthogonal, or its rows where it has fewer rows than columns. (The Q of a QR decomposition of
+    normal numbers, with the signs of R's diagonal: Mezzadri, 2007.)
+
+    Args:
+        gain: Length of the columns or rows.
+        seed: Integer or `None`.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        self.gain = check_real("gain", gain)
+        super().__init__(seed)
+
+    def draw(self, random: np.random.Generator, shape: Shape) -> npt.ArrayLike:
+        if len(shape) < 2:
+            raise ValueError(
+                "The tensor to initialize must be at least two-dimensional. Received: "
+                f"shape={shape} of rank {len(shape)}."
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        tall = random.standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(tall)
+        q *= np.sign(np.diag(r))
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain, **super().get_config()}
+
+
 # Keras exports every class under its snake-case name too.
 constant = Constant
 glorot_normal = GlorotNormal
 glorot_uniform = GlorotUniform
 he_normal = HeNormal
 he_uniform = HeUniform
+identity = IdentityInitializer = Identity
 lecun_normal = LecunNormal
 lecun_uniform = LecunUniform
 ones = Ones
+orthogonal = OrthogonalInitializer = Orthogonal
 random_normal = RandomNormal
 random_uniform = RandomUniform
 truncated_normal = TruncatedNormal
@@ -357,9 +419,11 @@ _CLASSES: tuple[type[Initializer], ...] = (
     GlorotUniform,
     HeNormal,
     HeUniform,
+    Identity,
     LecunNormal,
     LecunUniform,
     Ones,
+    Orthogonal,
     RandomNormal,
     RandomUniform,
     TruncatedNormal,
@@ -369,6 +433,8 @@ _CLASSES: tuple[type[Initializer], ...] = (
 _BY_NAME: dict[str, type[Initializer]] = {
     **{to_snake_case(known.__name__): known for known in _CLASSES},
     **{known.__name__: known for known in _CLASSES},
+    "IdentityInitializer": Identity,
+    "OrthogonalInitializer": Orthogonal,
     "normal": RandomNormal,
     "one": Ones,
     "uniform": RandomUniform,

@@ -7,15 +7,27 @@ real dtype are taken and computed in float32; what comes back is float32, in new
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from inspect import signature
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from convlet import _native
-from convlet.utils.validation import check_bool, check_choice, check_real, check_tuple
+from convlet import _native, activations
+from convlet.utils.validation import (
+    check_bool,
+    check_choice,
+    check_real,
+    check_tuple,
+    refuse_unsupported,
+)
 
 __all__ = [
+    "activation",
+    "activation_backward",
     "categorical_crossentropy",
     "categorical_crossentropy_backward",
     "conv2d",
@@ -245,6 +257,39 @@ def softmax_backward(x: npt.ArrayLike, dy: npt.ArrayLike) -> Array:
     return _activation_backward("softmax", x, dy)
 
 
+def activation(x: npt.ArrayLike, name: str, **arguments: Any) -> Array:
+    """An activation function of each element of `(rows, ...)`, or of its last axis.
+
+    Args:
+        x: Array of at least one dimension.
+        name: Name of a function of `convlet.activations`.
+        **arguments: Its arguments; those left out have their defaults.
+
+    Returns:
+        An array of the shape of `x`; for `glu` half of its last axis.
+
+    Raises:
+        ValueError: For an array not of real numbers, an unknown name or argument.
+    """
+    return _activation(name, x, arguments)
+
+
+def activation_backward(x: npt.ArrayLike, dy: npt.ArrayLike, name: str, **arguments: Any) -> Array:
+    """Gradient of `activation` with respect to `x`, in its shape.
+
+    Args:
+        x, name, arguments: As given to `activation`.
+        dy: Gradient with respect to the output of `activation`, in its shape.
+
+    Returns:
+        `dx` in the shape of `x`.
+
+    Raises:
+        ValueError: As `activation`, and if `dy` has another shape than its output.
+    """
+    return _activation_backward(name, x, dy, arguments)
+
+
 def categorical_crossentropy(
     y_true: npt.ArrayLike, y_pred: npt.ArrayLike, from_logits: bool = False
 ) -> Array:
@@ -459,20 +504,45 @@ def _backward(
     return cast("tuple[Array, list[Array]]", network.vector_jacobian_product(x, gradient))
 
 
-def _activation(name: str, x: npt.ArrayLike) -> Array:
+def _activation(
+    name: str, x: npt.ArrayLike, arguments: Mapping[str, Any] = MappingProxyType({})
+) -> Array:
     rows = _array("x", x, None)
     if rows.ndim == 1:  # one row
-        return _activation(name, rows[None]).reshape(rows.shape)
+        return np.asarray(_activation(name, rows[None], arguments)[0])
     _not_empty("x", rows, 1)
-    return _forward("activation", {"activation": name}, rows, [])
+    return _forward("activation", _activation_attributes(name, arguments), rows, [])
 
 
-def _activation_backward(name: str, x: npt.ArrayLike, dy: npt.ArrayLike) -> Array:
+def _activation_backward(
+    name: str,
+    x: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> Array:
     rows = _array("x", x, None)
-    gradient = _sized("dy", dy, rows.shape)
     if rows.ndim == 1:
-        return _activation_backward(name, rows[None], gradient[None]).reshape(rows.shape)
-    return _backward("activation", {"activation": name}, rows, [], gradient)[0]
+        gradient = _array("dy", dy, 1)
+        return np.asarray(_activation_backward(name, rows[None], gradient[None], arguments)[0])
+    return _backward("activation", _activation_attributes(name, arguments), rows, [], dy)[0]
+
+
+def _activation_attributes(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The name and all arguments of an activation, as the compiled code wants them."""
+    function = activations.get(name)
+    attributes: dict[str, Any] = {"activation": function.__name__}
+    for parameter in list(signature(function).parameters.values())[1:]:
+        value = arguments.get(parameter.name, parameter.default)
+        if value is parameter.empty:
+            raise ValueError(f"`{name}` needs the argument `{parameter.name}`")
+        attributes[parameter.name] = math.inf if value is None else value
+    unknown = sorted(arguments.keys() - attributes.keys())
+    if unknown:
+        raise ValueError(f"`{name}` has no argument `{unknown[0]}`")
+    if function is activations.relu and arguments:
+        attributes["activation"] = "clipped_relu"
+    refuse_unsupported(name, {"axis": (attributes.pop("axis", -1), -1)})
+    return attributes
 
 
 def _class_targets(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[Array, Array]:

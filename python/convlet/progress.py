@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from convlet.utils.interactive import is_interactive_logging_enabled
 from convlet.utils.terminal import can_encode, is_live, write
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def make_progress(verbose: object, steps: int, epochs: int = 1) -> Progress:
     """Returns what shows the progress.
 
     Args:
-        verbose: 0 for nothing; 1 or `"auto"` for a bar, or a line per epoch where a bar cannot
+        verbose: 0 for nothing, as always after `disable_interactive_logging`; 1 or `"auto"` for a bar, or a line per epoch where a bar cannot
             move; 2 for a line per epoch.
         steps: Number of steps of an epoch.
         epochs: Number of epochs.
@@ -139,7 +140,7 @@ def make_progress(verbose: object, steps: int, epochs: int = 1) -> Progress:
     """
     if not isinstance(verbose, (int, str)) or verbose not in (0, 1, 2, "auto"):
         raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
-    if verbose == 0:
+    if verbose == 0 or not is_interactive_logging_enabled():
         return Progress(steps, epochs)
     if verbose == 2:
         return LineProgress(steps, epochs, title_line=True)

@@ -85,6 +85,8 @@ class Trainer(Layer):
         self.loss: Any = None
         self.history: History | None = None
         self.stop_training = False
+        # Epoch and batch that `fit` starts with, which a callback may set in `on_train_begin`.
+        self.resume_at = (0, 0)
         self._compilation: _Compilation | None = None
         # The compilation that the present network has been configured for.
         self._configured: _Compilation | None = None
@@ -156,6 +158,19 @@ class Trainer(Layer):
     def metrics_names(self) -> list[str]:
         """Names of the results of `evaluate`, in their order."""
         return [] if self._compilation is None else self._compilation.names
+
+    @property
+    def compiled_metrics(self) -> Sequence[metrics.Metric]:
+        """The metrics given to `compile`, with the names of their results."""
+        return () if self._compilation is None else self._compilation.metrics
+
+    def prepare_training(self) -> None:
+        """Makes the optimizer's slots, as the first step of training does.
+
+        Raises:
+            ValueError: If the model has not been compiled with a loss.
+        """
+        self._configured_network(self._require_compilation("prepare_training"))
 
     def optimizer_size(self) -> int:
         """Returns the number of values in the optimizer's state, 0 before training."""
@@ -248,14 +263,19 @@ class Trainer(Layer):
         )
         self.history = callback_list.history
         self.stop_training = False
+        self.resume_at = (initial_epoch, 0)
         logs: Logs | None = None
         try:
             callback_list.on_train_begin()
-            for epoch in range(initial_epoch, epochs):
+            first_epoch, first_batch = self.resume_at
+            for epoch in range(first_epoch, epochs):
                 progress.begin(epoch)
                 callback_list.on_epoch_begin(epoch)
                 order = epoch_order(len(data), batch_size, shuffle)
-                logs = self._train_epoch(data, order, batch_size, callback_list, progress)
+                logs = self._train_epoch(
+                    data, order, batch_size, callback_list, progress, first_batch
+                )
+                first_batch = 0
                 if validation is not None and _is_due(epoch, validation_freq):
                     self._evaluate_rows(validation, validation_batch_size, callback_list)
                     logs |= {f"val_{name}": value for name, value in self._logs().items()}
@@ -476,12 +496,13 @@ class Trainer(Layer):
         batch_size: int,
         callbacks: CallbackList,
         progress: Progress,
+        first_batch: int,
     ) -> Logs:
         network = self._trainable_network(self._require_compilation("fit"))
         network.native.reset_metrics()
         size = self._steps_per_call(callbacks, _TRAIN_BATCH_HOOKS)
         logs: Logs = {}
-        for first, beyond in _calls(progress.steps, size):
+        for first, beyond in _calls(progress.steps, size, first_batch):
             if size:
                 callbacks.on_train_batch_begin(first)
             begin, end = first * batch_size, min(beyond * batch_size, len(data))
@@ -621,14 +642,15 @@ def _compilation(
     )
 
 
-def _calls(steps: int, size: int | None) -> Iterator[tuple[int, int]]:
+def _calls(steps: int, size: int | None, first: int = 0) -> Iterator[tuple[int, int]]:
     """Yields the first step of each call of the compiled code and the one after its last.
 
     Args:
         steps: Number of steps.
         size: Steps per call; `None` for as many as take `_CALL_SECONDS`, judged by the call before.
+        first: Step to begin with.
     """
-    first, count = 0, size or 1
+    count = size or 1
     while first < steps:
         beyond = min(first + count, steps)
         started = time.perf_counter()

@@ -23,7 +23,7 @@ from convlet.datasets.local_files import read_dataset
 _LOGGER = logging.getLogger(__name__)
 
 # Another process may well take this long to download over a slow line.
-_LOCK_TIMEOUT = 900.0
+LOCK_TIMEOUT = 900.0
 
 
 def load(
@@ -63,7 +63,7 @@ def load(
     found = _search(dataset, _places(dataset))
     if found is not None:
         return found
-    if not download or _offline():
+    if not download or is_offline():
         raise FileNotFoundError(_offline_message(dataset))
     try:
         return _download_into_cache(dataset, patience)
@@ -121,7 +121,7 @@ def _download_into_cache(dataset: ImageDataset, patience: mirrors.Patience) -> L
         try:
             cache = _cache(dataset)
             cache.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(process_lock(cache.with_suffix(".lock"), _LOCK_TIMEOUT))
+            stack.enter_context(process_lock(cache.with_suffix(".lock"), LOCK_TIMEOUT))
             remove_abandoned_parts(cache)
         except OSError as error:
             _warn_not_kept(dataset, error)
@@ -162,7 +162,8 @@ def _download(dataset: ImageDataset, patience: mirrors.Patience) -> Arrays:
         raise DownloadError([*failures, *error.failures]) from error
 
 
-def _offline() -> bool:
+def is_offline() -> bool:
+    """Tells whether CONVLET_OFFLINE forbids the use of the network."""
     return os.environ.get("CONVLET_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 

@@ -7,8 +7,9 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from convlet.datasets.errors import DownloadError
 from convlet.datasets.idx import read_idx_stream
@@ -16,6 +17,8 @@ from convlet.datasets.image_dataset import Arrays, IdxFile, ImageArray, ImageDat
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+_Result = TypeVar("_Result")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -80,39 +83,72 @@ def _download_missing(
 def _download_file(
     dataset: ImageDataset, file: IdxFile, mirror: str, patience: Patience
 ) -> ImageArray:
-    """Downloads and checks one file, asking again if the connection breaks."""
+    """Downloads and checks one file."""
+    name = f"{file.name}.gz"
+
+    def get() -> ImageArray:
+        content = CappedBytesIO(name, limit=math.prod(file.shape) + _SIZE_MARGIN)
+        fetch(f"{mirror}{name}", content, patience.timeout)
+        return _read(dataset, file, content)
+
+    return with_patience(f"{mirror}{name}", get, patience)
+
+
+def with_patience(url: str, get: Callable[[], _Result], patience: Patience) -> _Result:
+    """Calls a function that downloads from a URL, again if the connection breaks.
+
+    Args:
+        url: The URL, for the error message.
+        get: The function; a ValueError of its own means that what came is wrong.
+        patience: Number of attempts, and the time between them.
+
+    Returns:
+        What `get` returns.
+
+    Raises:
+        DownloadError: If it fails for good.
+    """
     import requests
     import urllib3
 
-    name = f"{file.name}.gz"
     attempt = 1
     while True:
         try:
-            return _get(dataset, file, f"{mirror}{name}", patience.timeout)
+            return get()
         except ValueError as error:
             # Content that is wrong will be wrong the next time too.
-            reason = str(error).removeprefix(f"{name}: ")
-            raise DownloadError([f"{mirror}{name}: {reason}"]) from error
+            reason = str(error).removeprefix(f"{url.rpartition('/')[2]}: ")
+            raise DownloadError([f"{url}: {reason}"]) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             if attempt >= patience.attempts or not _is_transient(error):
-                raise DownloadError([f"{mirror}{name}: {_reason(error)}"]) from error
+                raise DownloadError([f"{url}: {_reason(error)}"]) from error
         time.sleep(patience.backoff * attempt)
         attempt += 1
 
 
-def _get(dataset: ImageDataset, file: IdxFile, url: str, timeout: float) -> ImageArray:
-    """Downloads and checks one file."""
+def fetch(url: str, target: BinaryIO, timeout: float) -> None:
+    """Downloads a URL into a file, with a bar where somebody watches.
+
+    Args:
+        url: The URL.
+        target: The file.
+        timeout: Seconds to wait for a connection, and then each time for more data.
+    """
     from pooch import HTTPDownloader
     from tqdm import tqdm
 
-    name = f"{file.name}.gz"
-    content = _CappedBytesIO(name, limit=math.prod(file.shape) + _SIZE_MARGIN)
     hidden = sys.stderr is None or not sys.stderr.isatty()
     _LOGGER.info("Downloading %s", url)
     # The total is pooch's to set; but a bar without one counts as no bar.
+    name = url.rpartition("/")[2]
     with tqdm(desc=name, total=1, unit="B", unit_scale=True, disable=hidden) as bar:
-        fetch = HTTPDownloader(progressbar=bar, chunk_size=_CHUNK_BYTES, timeout=timeout)
-        fetch(url, content, None)
+        download = HTTPDownloader(progressbar=bar, chunk_size=_CHUNK_BYTES, timeout=timeout)
+        download(url, target, None)
+
+
+def _read(dataset: ImageDataset, file: IdxFile, content: CappedBytesIO) -> ImageArray:
+    """Reads and checks a file that was downloaded."""
+    name = f"{file.name}.gz"
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
     array = read_idx_stream(content, name, size, file.shape)
@@ -120,7 +156,7 @@ def _get(dataset: ImageDataset, file: IdxFile, url: str, timeout: float) -> Imag
     return array
 
 
-class _CappedBytesIO(io.BytesIO):
+class CappedBytesIO(io.BytesIO):
     """A file in memory that refuses to grow past a limit."""
 
     def __init__(self, name: str, limit: int) -> None:

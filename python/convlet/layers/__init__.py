@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convlet.layers.activation import Activation, ReLU, Softmax
+from convlet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from convlet.layers.average_pooling2d import AveragePooling2D
 from convlet.layers.batch_normalization import BatchNormalization
 from convlet.layers.conv2d import Conv2D
@@ -44,6 +44,7 @@ GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D
 
 __all__ = [
+    "ELU",
     "Activation",
     "Add",
     "Average",
@@ -65,11 +66,13 @@ __all__ = [
     "Input",
     "InputLayer",
     "Layer",
+    "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
     "Maximum",
     "Minimum",
     "Multiply",
+    "PReLU",
     "ReLU",
     "Rescaling",
     "Softmax",
@@ -90,6 +93,7 @@ __all__ = [
 _CLASSES: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
+        ELU,
         Activation,
         Add,
         Average,
@@ -105,10 +109,12 @@ _CLASSES: dict[str, type[Layer]] = {
         GlobalAveragePooling2D,
         GlobalMaxPooling2D,
         InputLayer,
+        LeakyReLU,
         MaxPooling2D,
         Maximum,
         Minimum,
         Multiply,
+        PReLU,
         ReLU,
         Rescaling,
         Softmax,

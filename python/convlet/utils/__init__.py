@@ -1,7 +1,52 @@
-"""Helpers that go with training: encoding labels, seeding, names."""
+"""Helpers that go with training: encoding labels, seeding, names, files, images."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from convlet.utils.interactive import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from convlet.utils.naming import clear_session
-from convlet.utils.numerical import to_categorical
+from convlet.utils.numerical import normalize, to_categorical
 from convlet.utils.random_state import set_random_seed
 
-__all__ = ["clear_session", "set_random_seed", "to_categorical"]
+if TYPE_CHECKING:
+    from convlet.utils.file_utils import get_file
+    from convlet.utils.image_utils import array_to_img, img_to_array, load_img, save_img
+    from convlet.utils.progbar import Progbar
+
+__all__ = [
+    "Progbar",
+    "array_to_img",
+    "clear_session",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
+    "get_file",
+    "img_to_array",
+    "is_interactive_logging_enabled",
+    "load_img",
+    "normalize",
+    "save_img",
+    "set_random_seed",
+    "to_categorical",
+]
+
+# Imported at their first use: what they need in turn imports this package.
+_HOMES = {
+    "Progbar": "progbar",
+    "array_to_img": "image_utils",
+    "get_file": "file_utils",
+    "img_to_array": "image_utils",
+    "load_img": "image_utils",
+    "save_img": "image_utils",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"convlet.utils.{_HOMES[name]}"), name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import Counter
 
 _uses: Counter[str] = Counter()
+_uids: Counter[str] = Counter()
 
 
 def auto_name(class_name: str) -> str:
@@ -16,9 +18,22 @@ def auto_name(class_name: str) -> str:
     return f"{name}_{uses}" if uses else name
 
 
-def clear_session() -> None:
-    """Forgets all automatic names: the next `Conv2D` is `conv2d` again."""
+def get_uid(prefix: str = "") -> int:
+    """Returns how often it has been called with a prefix, from 1."""
+    _uids[prefix] += 1
+    return _uids[prefix]
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Forgets all automatic names: the next `Conv2D` is `conv2d` again.
+
+    Args:
+        free_memory: Whether to collect what models that nobody uses any more have left.
+    """
     _uses.clear()
+    _uids.clear()
+    if free_memory:
+        gc.collect()
 
 
 def to_snake_case(name: str) -> str:

@@ -1,6 +1,8 @@
-"""Encoding of labels."""
+"""Encoding of labels, and vectors of length 1."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,28 @@ def to_categorical(x: npt.ArrayLike, num_classes: int | None = None) -> npt.NDAr
     encoded = np.zeros((labels.size, classes), np.float32)
     encoded[np.arange(labels.size), labels.reshape(-1)] = 1.0
     return encoded.reshape(*labels.shape, classes)
+
+
+def normalize(x: npt.ArrayLike, axis: int = -1, order: float = 2) -> npt.NDArray[Any]:
+    """Divides an array by its norm along an axis.
+
+    Args:
+        x: Array.
+        axis: The axis.
+        order: Order of the norm: 2 for the Euclidean one.
+
+    Returns:
+        An array of the shape of `x`; where the norm is 0 it is 0.
+
+    Raises:
+        ValueError: If `x` does not hold real numbers or has no such axis.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"`x` must hold real numbers. Received an array of dtype {array.dtype}")
+    axis = check_integer("axis", axis, -array.ndim, array.ndim - 1)
+    norm = np.linalg.norm(array, order, axis, keepdims=True)
+    return np.asarray(array / np.where(norm == 0, 1, norm))
 
 
 def _as_class_indices(x: npt.ArrayLike) -> npt.NDArray[np.int64]:

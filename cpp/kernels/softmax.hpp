@@ -1,0 +1,29 @@
+// Softmax along one axis, and its logarithm along the last one. Single-threaded.
+#pragma once
+
+#include <cstdint>
+
+namespace convlet {
+
+// An array seen as [outer][n][inner], to be normalised along n.
+struct AxisView {
+  std::int64_t outer;
+  std::int64_t n;
+  std::int64_t inner;
+};
+
+// y = exp(x) / sum exp(x) along the axis, with the largest x taken off first. y may be x. NaN
+// anywhere along an axis makes all of it NaN.
+void softmax(const AxisView& view, const float* x, float* y);
+
+// dx = y (dy - sum(dy y)). dx may be dy.
+void softmax_backward(const AxisView& view, const float* y, const float* dy, float* dx);
+
+// y = x - log(sum exp(x)) over each of `rows` rows of n floats. y may be x.
+void log_softmax(std::int64_t rows, std::int64_t n, const float* x, float* y);
+
+// dx = dy - exp(y) sum(dy). dx may be dy.
+void log_softmax_backward(std::int64_t rows, std::int64_t n, const float* y, const float* dy,
+                          float* dx);
+
+}  // namespace convlet

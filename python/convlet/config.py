@@ -1,0 +1,85 @@
+"""Settings for all of convlet."""
+
+from __future__ import annotations
+
+from convlet.utils.interactive import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
+from convlet.utils.validation import check_real, suggestion
+
+__all__ = [
+    "backend",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "is_interactive_logging_enabled",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+]
+
+# What Keras calls the "fuzz factor"; the compiled losses have it built in.
+_EPSILON = 1e-7
+
+
+def backend() -> str:
+    """Returns what does the computing: `"convlet"`."""
+    return "convlet"
+
+
+def floatx() -> str:
+    """Returns the type of all weights and results: `"float32"`."""
+    return "float32"
+
+
+def set_floatx(value: str) -> None:
+    """Accepts `"float32"`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    _accept("floatx", value, "float32")
+
+
+def image_data_format() -> str:
+    """Returns the order of an image's axes: `"channels_last"`."""
+    return "channels_last"
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Accepts `"channels_last"`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    _accept("image_data_format", data_format, "channels_last")
+
+
+def epsilon() -> float:
+    """Returns the small number that keeps logarithms and quotients finite: 1e-7."""
+    return _EPSILON
+
+
+def set_epsilon(value: float) -> None:
+    """Accepts 1e-7: the compiled losses have it built in.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if check_real("value", value) != _EPSILON:
+        raise ValueError(
+            f"convlet does not support `set_epsilon({value!r})`; the only supported value is "
+            f"{_EPSILON!r}"
+        )
+
+
+def _accept(name: str, value: object, supported: str) -> None:
+    if value != supported:
+        raise ValueError(
+            f"convlet does not support `set_{name}({value!r})`; the only supported value is "
+            f"{supported!r}{suggestion(value, [supported])}"
+        )

@@ -1,0 +1,35 @@
+"""The state of all random number generators of the process, in a form that JSON can hold."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from convlet.utils.random_state import generator
+
+Snapshot = dict[str, Any]
+
+
+def take_snapshot() -> Snapshot:
+    """Returns the state of convlet's generator, Python's `random` and numpy's legacy generator."""
+    numpy_state: Any = np.random.get_state(legacy=False)  # noqa: NPY002 - the user may draw from it
+    inner = {key: np.asarray(value).tolist() for key, value in numpy_state["state"].items()}
+    return {
+        "convlet": generator().bit_generator.state,
+        "python": random.getstate(),
+        "numpy": {**numpy_state, "state": inner},
+    }
+
+
+def restore_snapshot(snapshot: Mapping[str, Any]) -> None:
+    """Brings all generators back to where they were at a snapshot, also one read from JSON."""
+    version, numbers, gauss = snapshot["python"]
+    numpy_state = dict(snapshot["numpy"])
+    inner = dict(numpy_state["state"])
+    inner["key"] = np.array(inner["key"], np.uint32)
+    generator().bit_generator.state = snapshot["convlet"]
+    random.setstate((version, tuple(numbers), gauss))
+    np.random.set_state({**numpy_state, "state": inner})  # noqa: NPY002
