@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nox
@@ -11,6 +12,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 MAX_WHEEL_MEGABYTES = 3
+OLDER_KERAS = ["3.3.3", "3.9.2"]  # beside the newest, which the extra `bench` brings
 NATIVE_TESTS = ["tests/test_native.py", "tests/test_ops.py", "tests/test_network.py"]
 
 
@@ -92,6 +94,25 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session
 def keras(session: nox.Session) -> None:
-    """Run the tests that compare with live Keras."""
+    """Run the tests that compare with live Keras, and exchange files with older versions of it."""
     session.install(".[test,bench]")
-    session.run("python", "-m", "pytest", "-m", "keras", "-W", "default", *session.posargs)
+    python = Path(session.bin, "python").absolute()
+    pythons = [str(python), *(older_keras(session, python, version) for version in OLDER_KERAS)]
+    session.run(
+        *("python", "-m", "pytest", "-m", "keras", "-W", "default", *session.posargs),
+        env={"CONVLET_KERAS_PYTHONS": os.pathsep.join(pythons)},
+    )
+
+
+def older_keras(session: nox.Session, python: Path, version: str) -> str:
+    """Puts an older Keras, which is pure Python, in front of the installed one's TensorFlow.
+
+    Returns:
+        The path of a command that is a Python with this Keras.
+    """
+    folder = Path(session.create_tmp()).resolve()
+    packages, command = folder / f"keras-{version}", folder / f"python-keras-{version}"
+    session.install("--no-deps", "--upgrade", "--target", str(packages), f"keras=={version}")
+    command.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{python}" "$@"\n', "utf-8")
+    command.chmod(0o755)
+    return str(command)

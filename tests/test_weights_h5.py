@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -166,10 +164,11 @@ def test_saving_is_atomic_and_obeys_overwrite(path):
 
 
 def test_wrong_names_and_models_that_are_not_built(tmp_path, path):
-    for action in (make_model().save_weights, make_model().load_weights):
-        for name in ("a.h5", "a.keras", "weights.h5.gz"):
-            with pytest.raises(ValueError, match=r"must end in `\.weights\.h5`"):
-                action(tmp_path / name)
+    for name in ("a.h5", "a.keras", "weights.h5.gz"):
+        with pytest.raises(ValueError, match=r"must end in `\.weights\.h5`"):
+            make_model().save_weights(tmp_path / name)
+    with pytest.raises(ValueError, match="File format not supported"):
+        make_model().load_weights(tmp_path / "weights.h5.gz")
     unbuilt = models.Sequential([layers.Dense(3)])
     for action in (unbuilt.save_weights, unbuilt.load_weights):
         with pytest.raises(ValueError, match="has not yet been built"):
@@ -322,68 +321,6 @@ def test_damaged_files_do_no_worse_than_an_error(path):
         path.write_bytes(damaged)
         with contextlib.suppress(ValueError):
             model.load_weights(path)
-
-
-# --- Keras ---------------------------------------------------------------------------------------
-
-KERAS_PYTHON = os.environ.get("CONVLET_KERAS_PYTHON")
-
-KERAS_SIDE = """if True:
-    import json, os, sys
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
-    import keras, numpy as np
-    folder = sys.argv[1]
-    layers = keras.layers
-    def make(compiled):
-        model = keras.Sequential([
-            layers.Input((8, 8, 1)), layers.Conv2D(3, 3, activation="relu"), layers.MaxPooling2D(2),
-            layers.Conv2D(4, 2, use_bias=False), layers.Flatten(), layers.Dense(5, activation="softmax"),
-        ])
-        if compiled:
-            model.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
-        return model
-    data = np.load(f"{folder}/data.npz")
-    x, y = data["x"], data["y"]
-    fresh = make(compiled=False)
-    fresh.load_weights(f"{folder}/convlet.weights.h5")
-    model = make(compiled=True)
-    model.train_on_batch(x, y)
-    model.load_weights(f"{folder}/convlet.weights.h5")
-    iterations = int(model.optimizer.iterations.numpy())
-    losses = [float(model.train_on_batch(x, y)[0]) for _ in range(3)]
-    model.save_weights(f"{folder}/keras.weights.h5")
-    np.savez(f"{folder}/keras.npz", before=fresh.predict(x, verbose=0), after=model.predict(x, verbose=0))
-    print(json.dumps({"iterations": iterations, "losses": losses}))
-"""
-
-
-@pytest.mark.keras
-@pytest.mark.skipif(
-    KERAS_PYTHON is None and importlib.util.find_spec("keras") is None,
-    reason="Keras is not installed; CONVLET_KERAS_PYTHON can name a Python that has it",
-)
-def test_keras_reads_what_convlet_writes_and_the_other_way_round(tmp_path):
-    model = trained()
-    model.save_weights(tmp_path / "convlet.weights.h5")
-    x, y = batch(5)
-    np.savez(tmp_path / "data.npz", x=x, y=y)
-    before = model.predict(x, verbose=0)
-    losses = [model.train_on_batch(x, y)[0] for _ in range(3)]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    command = [KERAS_PYTHON or sys.executable, "-c", KERAS_SIDE, tmp_path]
-    output = subprocess.check_output(command, text=True, env=environment)
-    report = json.loads(output.splitlines()[-1])
-    keras = np.load(tmp_path / "keras.npz")
-
-    np.testing.assert_allclose(keras["before"], before, rtol=1e-5, atol=1e-6)
-    assert report["iterations"] == 3
-    np.testing.assert_allclose(report["losses"], losses, rtol=1e-5)
-
-    other = compiled(make_model())
-    other.train_on_batch(x, y)
-    other.load_weights(tmp_path / "keras.weights.h5")
-    assert other.optimizer.iterations == 6
-    np.testing.assert_allclose(other.predict(x, verbose=0), keras["after"], rtol=1e-5, atol=1e-6)
 
 
 def test_importing_the_module_does_not_import_h5py():

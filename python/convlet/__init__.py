@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         optimizers,
         preprocessing,
         random,
+        saving,
         utils,
     )
     from convlet._config import show_config
@@ -50,6 +51,7 @@ __all__ = [
     "optimizers",
     "preprocessing",
     "random",
+    "saving",
     "set_num_threads",
     "show_config",
     "utils",

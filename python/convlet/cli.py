@@ -119,7 +119,7 @@ def _seed(text: str) -> int:
 
 def _weights_path(text: str) -> Path:
     """Finds out before the training, not after it, that the weights cannot be written."""
-    from convlet.saving.weights_h5 import check_weights_path
+    from convlet.saving.api import check_weights_path
 
     path = Path(text).expanduser()
     try:

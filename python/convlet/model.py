@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -141,38 +140,3 @@ class Model(Trainer):
         self._trainable = check_bool("trainable", value)
         for layer in self.layers:
             layer.trainable = value
-
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Writes the weights, and the optimizer's state if there is one, to a `.weights.h5` file.
-
-        The file appears whole or not at all, and Keras can read it.
-
-        Args:
-            filepath: Path of the file; the name must end in `.weights.h5`.
-            overwrite: Whether a file of that name may be replaced.
-
-        Raises:
-            ValueError: If the name ends otherwise or the model has not been built.
-            FileExistsError: If the file exists and `overwrite` is false.
-            OSError: If the file cannot be written.
-        """
-        from convlet.saving import weights_h5
-
-        weights_h5.save_weights(self, filepath, overwrite)
-
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Reads the weights from a `.weights.h5` file that convlet or Keras has written.
-
-        The optimizer's state is read too, if the file has it and it fits the model's optimizer.
-
-        Args:
-            filepath: Path of the file; the name must end in `.weights.h5`.
-
-        Raises:
-            ValueError: If the name ends otherwise, the model has not been built, or the file is
-                broken, unsafe or of another model; the model is as before then.
-            OSError: If the file cannot be read.
-        """
-        from convlet.saving import weights_h5
-
-        weights_h5.load_weights(self, filepath)

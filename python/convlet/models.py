@@ -1,4 +1,4 @@
-"""Models: `Sequential`, `Model` and `Functional`."""
+"""Models: `Sequential`, `Model`, `Functional`, and what makes models from files and from models."""
 
 from __future__ import annotations
 
@@ -12,8 +12,19 @@ from convlet.layers.keras_tensor import BatchShape, KerasTensor
 from convlet.layers.layer import Layer, Shape, without_batch_axis
 from convlet.model import Model
 from convlet.network import Tracer
+from convlet.saving.api import clone_model, load_model, model_from_json, save_model
+from convlet.saving.configuration import normalized
+from convlet.utils.custom_objects import custom_object_scope
 
-__all__ = ["Functional", "Model", "Sequential"]
+__all__ = [
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]
 
 
 class Sequential(Model):
@@ -179,7 +190,7 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         """Returns all that is needed to make a model of the same structure."""
         stack = [self._input_layer, *self._stack] if self._input_layer else self._stack
-        config = {
+        config: dict[str, Any] = {
             **super().get_config(),
             "layers": [layer_classes.serialize(layer) for layer in stack],
         }
@@ -188,29 +199,35 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: Any) -> Sequential:
-        """Makes a model from what `get_config` returned.
+    def from_config(
+        cls, config: Any, custom_objects: Mapping[str, Any] | None = None
+    ) -> Sequential:
+        """Makes a model from what `get_config` returned, here or in Keras.
 
         Args:
             config: Dictionary with the keys `"name"` and `"layers"`.
+            custom_objects: Dictionary from names in it to classes of the caller.
 
         Returns:
             A model with new weights.
 
         Raises:
-            ValueError: If the configuration is of another form or names an unknown layer.
+            ValueError: If the configuration is of another form, or names a layer or an argument
+                that convlet does not have.
         """
         if not isinstance(config, Mapping) or "name" not in config or "layers" not in config:
             raise ValueError(
                 "A Sequential model configuration must be a dictionary containing the 'name' and "
                 f"'layers' keys. Received: config={config}"
             )
-        model = cls(name=config["name"], trainable=config.get("trainable", True))
-        for layer in config["layers"]:
-            model.add(deserialize_part(layer))
-        build_input_shape = config.get("build_input_shape")
-        if build_input_shape and not model.built:
-            model.build(build_input_shape)
+        with custom_object_scope(custom_objects):
+            config = normalized({"class_name": "Sequential", "config": config}, "model")["config"]
+            model = cls(name=config["name"], trainable=config.get("trainable", True))
+            for layer in config["layers"]:
+                model.add(deserialize_part(layer))
+            shape = config.get("build_input_shape")
+            if shape and not model.built:
+                model.build(shape)
         return model
 
     # Helpers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,9 +24,9 @@ from convlet.data_adapter import (
     split_off_validation,
 )
 from convlet.layers.keras_tensor import is_symbolic
-from convlet.layers.layer import Layer
 from convlet.network import BoundNetwork
 from convlet.progress import Progress, Verbose, make_progress
+from convlet.saveable import Saveable
 from convlet.utils.validation import check_integer, check_real, refuse_unsupported
 
 Callbacks: TypeAlias = Callback | Iterable[Callback] | None
@@ -69,7 +69,7 @@ class _Compilation:
         return self.loss
 
 
-class Trainer(Layer):
+class Trainer(Saveable):
     """A layer, made of layers, that can be trained.
 
     Attributes:
@@ -78,6 +78,8 @@ class Trainer(Layer):
         history: The `History` of the last `fit`, or `None`.
         stop_training: Set it to `True` in a callback to end `fit`.
     """
+
+    KERAS_MODULE = "keras"
 
     def __init__(self, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
@@ -88,6 +90,8 @@ class Trainer(Layer):
         # Epoch and batch that `fit` starts with, which a callback may set in `on_train_begin`.
         self.resume_at = (0, 0)
         self._compilation: _Compilation | None = None
+        # The other arguments of `compile`, as they were given.
+        self._compile_arguments: dict[str, Any] = {}
         # The compilation that the present network has been configured for.
         self._configured: _Compilation | None = None
         self._network: BoundNetwork | None = None
@@ -148,6 +152,49 @@ class Trainer(Layer):
         self._compilation = _compilation(optimizer, loss, metrics or (), steps_per_execution)
         self.optimizer = self._compilation.optimizer
         self.loss = loss
+        self._compile_arguments = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "steps_per_execution": steps_per_execution,
+        }
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns what `compile` was given, as Keras writes it; empty before `compile`."""
+        from convlet.saving.compilation import serialized
+
+        if self.optimizer is None:
+            return {}
+        kinds = {"loss": "loss"}
+        return {
+            "optimizer": serialized(self.optimizer, "optimizer"),
+            **{
+                name: serialized(value, kinds.get(name, "metric"))
+                for name, value in self._compile_arguments.items()
+            },
+        }
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compiles the model as another one was.
+
+        Args:
+            config: What `get_compile_config` returned, or Keras's equivalent.
+
+        Raises:
+            ValueError: If it names something that convlet does not have.
+        """
+        from convlet.saving.compilation import compile_arguments
+
+        self.compile(**compile_arguments(config))
+
+    def prepare_training(self) -> None:
+        """Makes the optimizer's slots, as the first step of training does.
+
+        Raises:
+            ValueError: If the model has not been compiled with a loss.
+        """
+        self._configured_network(self._require_compilation("prepare_training"))
 
     @property
     def compiled(self) -> bool:
@@ -163,14 +210,6 @@ class Trainer(Layer):
     def compiled_metrics(self) -> Sequence[metrics.Metric]:
         """The metrics given to `compile`, with the names of their results."""
         return () if self._compilation is None else self._compilation.metrics
-
-    def prepare_training(self) -> None:
-        """Makes the optimizer's slots, as the first step of training does.
-
-        Raises:
-            ValueError: If the model has not been compiled with a loss.
-        """
-        self._configured_network(self._require_compilation("prepare_training"))
 
     def optimizer_size(self) -> int:
         """Returns the number of values in the optimizer's state, 0 before training."""

@@ -133,11 +133,13 @@ def serialize(layer: Layer) -> dict[str, Any]:
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
+    known, name = type(layer), type(layer).__name__
+    own = known.__module__.startswith("convlet.")
     return {
-        "module": layer.KERAS_MODULE,
-        "class_name": type(layer).__name__,
+        "module": layer.KERAS_MODULE if own else known.__module__,
+        "class_name": name,
         "config": layer.get_config(),
-        "registered_name": None,
+        "registered_name": None if own else name,
     }
 
 

@@ -14,6 +14,7 @@ from convlet.initializers import InitializerFunction
 from convlet.layers.keras_tensor import BatchShape, KerasTensor, is_symbolic
 from convlet.network import BoundNetwork, Tracer
 from convlet.utils.naming import auto_name
+from convlet.utils.placeholders import placeholder
 from convlet.utils.validation import check_bool, check_integer
 from convlet.variables import Variable
 
@@ -44,8 +45,7 @@ class Layer:
 
     # Whether it is called on a list of tensors.
     TAKES_LIST: ClassVar[bool] = False
-    # The module under which Keras writes the class.
-    KERAS_MODULE: ClassVar[str] = "keras.layers"
+    KERAS_MODULE: ClassVar[str] = "keras.layers"  # what files call the module of its class
 
     def __init__(
         self,
@@ -342,7 +342,9 @@ class Layer:
     def _new_variable(
         self, name: str, shape: Shape, initializer: InitializerFunction, is_trained: bool
     ) -> Variable:
-        value = np.asarray(initializer(shape, dtype="float32"))
+        value = placeholder(shape)
+        if value is None:
+            value = np.asarray(initializer(shape, dtype="float32"))
         if value.shape != shape:
             raise ValueError(
                 f"The initializer of `{name}` of layer '{self.name}' returned an array of shape "

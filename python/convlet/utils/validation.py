@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, cast
 
+from convlet.utils.custom_objects import find_custom_object
+
 
 def check_integer(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
     """Returns `value` as an int within the bounds (both inclusive), or raises ValueError."""
@@ -119,10 +121,15 @@ def suggestion(word: Any, known: Iterable[str]) -> str:
 def look_up(kind: str, identifier: Any, known: Mapping[str, Any]) -> Any:
     """Returns the object that a string or a known object itself stands for.
 
+    A class that the caller has put into `custom_object_scope` under a name goes first.
+
     Raises:
         ValueError: In Keras's words, with the closest known name, if there is none.
     """
     if isinstance(identifier, str):
+        custom = find_custom_object(identifier)
+        if isinstance(custom, type):
+            return custom
         if identifier in known:
             return known[identifier]
     elif any(identifier is value for value in known.values()):

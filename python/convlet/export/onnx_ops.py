@@ -1,0 +1,367 @@
+"""What each operation of the compiled code is in ONNX: one entry each.
+
+An entry is called with the graph, the operation's inputs, its parameters by name, the row shape of
+its output, and its attributes by name. What an entry has no argument for is refused, not ignored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from convlet.export.onnx_graph import Array, Graph, Shape, Tensor
+
+Parameters: TypeAlias = Mapping[str, Array]
+Entry: TypeAlias = Callable[..., Tensor]
+
+
+def conv2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    filters: int,  # noqa: ARG001 (the kernel has it)
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    use_bias: bool,
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
+    if use_bias:
+        constants.append(graph.constant(parameters["bias"]))
+    pads = _pads(x.shape, shape, kernel_size, strides, padding)
+    name = graph.node(
+        "Conv", x.name, *constants, kernel_shape=kernel_size, strides=strides, pads=pads
+    )
+    return Tensor(name, shape, channels_first=True)
+
+
+def pooling2d(
+    op: str,
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    pool_size: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    pads = _pads(x.shape, shape, pool_size, strides, padding)
+    name = graph.node(op, x.name, kernel_shape=pool_size, strides=strides, pads=pads)
+    return Tensor(name, shape, channels_first=True)
+
+
+def global_max_pooling2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    return Tensor(graph.node("GlobalMaxPool", x.name), shape, channels_first=True)
+
+
+def dense(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    units: int,  # noqa: ARG001 (the kernel has it)
+    use_bias: bool,
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    constants = [graph.constant(parameters["kernel"])]
+    if use_bias:
+        constants.append(graph.constant(parameters["bias"]))
+    if len(shape) == 1:
+        return Tensor(graph.node("Gemm", x.name, *constants), shape)
+    name = graph.node("MatMul", x.name, constants[0])
+    return Tensor(graph.node("Add", name, constants[1]) if use_bias else name, shape)
+
+
+def batch_normalization(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    center: bool,
+    scale: bool,
+    momentum: float,  # noqa: ARG001 (only training needs it)
+    epsilon: float,
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    channels = np.ones(shape[-1], np.float32)
+    constants = [
+        parameters["gamma"] if scale else channels,
+        parameters["beta"] if center else 0 * channels,
+        parameters["moving_mean"],
+        parameters["moving_variance"],
+    ]
+    names = [graph.constant(constant) for constant in constants]
+    return graph.apply("BatchNormalization", x, *names, epsilon=epsilon)
+
+
+def rescaling(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,  # noqa: ARG001
+    *,
+    scale: float,
+    offset: float,
+) -> Tensor:
+    x = graph.apply("Mul", inputs[0], graph.constant(scale))
+    return graph.apply("Add", x, graph.constant(offset)) if offset else x
+
+
+def reshape(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    target_shape: Sequence[int],  # noqa: ARG001 (the output's shape has no -1 in it)
+) -> Tensor:
+    return graph.reshape(inputs[0], shape)
+
+
+def nothing(
+    graph: Graph,  # noqa: ARG001
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,  # noqa: ARG001
+    **attributes: Any,  # noqa: ARG001
+) -> Tensor:
+    """What only happens in training."""
+    return inputs[0]
+
+
+def merge(
+    op: str,
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+) -> Tensor:
+    same = _in_one_order(graph, inputs)
+    if op not in ("Mul", "Sub"):  # which take two
+        return Tensor(graph.node(op, *(x.name for x in same)), shape, same[0].channels_first)
+    name = same[0].name
+    for x in same[1:]:
+        name = graph.node(op, name, x.name)
+    return Tensor(name, shape, same[0].channels_first)
+
+
+def concatenate(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    axis: int,
+) -> Tensor:
+    same = _in_one_order(graph, inputs)
+    if axis != len(shape) - 1:
+        same = [graph.channels_last(x) for x in same]
+    onnx_axis = same[0].channel_axis if axis == len(shape) - 1 else axis + 1
+    name = graph.node("Concat", *(x.name for x in same), axis=onnx_axis)
+    return Tensor(name, shape, same[0].channels_first)
+
+
+def prelu(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,  # noqa: ARG001
+    *,
+    shared_axes: Sequence[int],  # noqa: ARG001 (the slopes' shape has 1 there)
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    return graph.apply("PRelu", x, graph.constant(parameters["alpha"]))
+
+
+def softmax(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,  # noqa: ARG001
+    *,
+    axis: int,
+) -> Tensor:
+    return graph.apply("Softmax", graph.channels_last(inputs[0]), axis=axis)
+
+
+def activation(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,  # noqa: ARG001
+    *,
+    activation: str,
+    **attributes: Any,
+) -> Tensor:
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation '{activation}' cannot be exported to ONNX")
+    return ACTIVATIONS[activation](graph, inputs[0], **attributes)
+
+
+def _same_name(op: str, graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply(op, x)
+
+
+def _over_channels(op: str, graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply(op, x, axis=x.channel_axis)
+
+
+def _with_alpha(op: str, graph: Graph, x: Tensor, *, alpha: float) -> Tensor:
+    return graph.apply(op, x, alpha=alpha)
+
+
+def _leaky_relu(graph: Graph, x: Tensor, *, negative_slope: float) -> Tensor:
+    return graph.apply("LeakyRelu", x, alpha=negative_slope)
+
+
+def _clip(minimum: float, maximum: float, graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply("Clip", x, graph.constant(minimum), graph.constant(maximum))
+
+
+def _hard_sigmoid(graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+
+
+def _silu(graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply("Mul", x, graph.apply("Sigmoid", x).name)
+
+
+def _mish(graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply("Mul", x, graph.apply("Tanh", graph.apply("Softplus", x)).name)
+
+
+def _log_sigmoid(graph: Graph, x: Tensor) -> Tensor:
+    """`-softplus(-x)`."""
+    return graph.apply("Neg", graph.apply("Softplus", graph.apply("Neg", x)))
+
+
+def _tanh_shrink(graph: Graph, x: Tensor) -> Tensor:
+    return graph.apply("Sub", x, graph.apply("Tanh", x).name)
+
+
+def _soft_shrink(graph: Graph, x: Tensor, *, threshold: float) -> Tensor:
+    return graph.apply("Shrink", x, lambd=threshold, bias=threshold)
+
+
+def _hard_shrink(graph: Graph, x: Tensor, *, threshold: float) -> Tensor:
+    return graph.apply("Shrink", x, lambd=threshold, bias=0.0)
+
+
+def _gelu(graph: Graph, x: Tensor, *, approximate: bool) -> Tensor:
+    """`x * (1 + erf(x / sqrt(2))) / 2`; or with `tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))`."""
+    if approximate:
+        cube = graph.apply("Mul", graph.apply("Mul", x, x.name), x.name)
+        inner = graph.apply("Add", x, graph.apply("Mul", cube, graph.constant(0.044715)).name)
+        scaled = graph.apply("Mul", inner, graph.constant(math.sqrt(2 / math.pi)))
+        error = graph.apply("Tanh", scaled)
+    else:
+        error = graph.apply("Erf", graph.apply("Mul", x, graph.constant(math.sqrt(0.5))))
+    share = graph.apply("Add", error, graph.constant(1.0))
+    return graph.apply("Mul", graph.apply("Mul", x, graph.constant(0.5)), share.name)
+
+
+def _clipped_relu(
+    graph: Graph, x: Tensor, *, negative_slope: float, max_value: float, threshold: float
+) -> Tensor:
+    """`min(x, max_value)` from the threshold on, below it `negative_slope * (x - threshold)`."""
+    below = graph.apply("Sub", x, graph.constant(threshold))
+    below = graph.apply("Mul", below, graph.constant(negative_slope))
+    above = graph.apply("Min", x, graph.constant(max_value))
+    is_above = graph.apply("GreaterOrEqual", x, graph.constant(threshold))
+    return graph.apply("Where", is_above, above.name, below.name)
+
+
+# Activation -> the node, or nodes, that compute it.
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
+    "celu": partial(_with_alpha, "Celu"),
+    "clipped_relu": _clipped_relu,
+    "elu": partial(_with_alpha, "Elu"),
+    "exponential": partial(_same_name, "Exp"),
+    "gelu": _gelu,
+    "hard_shrink": _hard_shrink,
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": partial(_same_name, "HardSwish"),
+    "hard_tanh": partial(_clip, -1.0, 1.0),
+    "leaky_relu": _leaky_relu,
+    "linear": lambda _, x: x,
+    "log_sigmoid": _log_sigmoid,
+    "log_softmax": partial(_over_channels, "LogSoftmax"),
+    "mish": _mish,
+    "relu": partial(_same_name, "Relu"),
+    "relu6": partial(_clip, 0.0, 6.0),
+    "selu": partial(_same_name, "Selu"),
+    "sigmoid": partial(_same_name, "Sigmoid"),
+    "silu": _silu,
+    "soft_shrink": _soft_shrink,
+    "softmax": partial(_over_channels, "Softmax"),
+    "softplus": partial(_same_name, "Softplus"),
+    "softsign": partial(_same_name, "Softsign"),
+    "tanh": partial(_same_name, "Tanh"),
+    "tanh_shrink": _tanh_shrink,
+}
+
+# Operation of the compiled code -> what adds it to a graph.
+OPS: dict[str, Entry] = {
+    "activation": activation,
+    "add": partial(merge, "Sum"),
+    "average": partial(merge, "Mean"),
+    "average_pooling2d": partial(pooling2d, "AveragePool"),
+    "batch_normalization": batch_normalization,
+    "concatenate": concatenate,
+    "conv2d": conv2d,
+    "dense": dense,
+    "dropout": nothing,
+    "gaussian_dropout": nothing,
+    "gaussian_noise": nothing,
+    "global_max_pooling2d": global_max_pooling2d,
+    "max_pooling2d": partial(pooling2d, "MaxPool"),
+    "maximum": partial(merge, "Max"),
+    "minimum": partial(merge, "Min"),
+    "multiply": partial(merge, "Mul"),
+    "prelu": prelu,
+    "rescaling": rescaling,
+    "reshape": reshape,
+    "softmax": softmax,
+    "subtract": partial(merge, "Sub"),
+}
+
+
+def _in_one_order(graph: Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Brings tensors that meet into the same order; channels first if they all are."""
+    if all(x.channels_first for x in inputs):
+        return list(inputs)
+    return [graph.channels_last(x) for x in inputs]
+
+
+def _pads(
+    input_shape: Shape,
+    output_shape: Shape,
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+) -> list[int]:
+    """Returns top, left, bottom, right: with "same" the odd rest is at the bottom and right."""
+    totals = [
+        max((outputs - 1) * stride + size - inputs, 0) if padding == "same" else 0
+        for inputs, outputs, size, stride in zip(
+            input_shape[:2], output_shape[:2], window, strides, strict=True
+        )
+    ]
+    return [total // 2 for total in totals] + [total - total // 2 for total in totals]
