@@ -145,7 +145,7 @@ void Network::predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t e
       for (std::size_t s = 0; s < steps; ++s) {
         member.for_shares(parts, [&](int part) {
           Worker& worker = *the_crew.workers[static_cast<std::size_t>(part)];
-          owner.forward_part(pass, s, slice, {part, parts}, worker);
+          worker.forward_part(pass, s, slice, {part, parts}, owner);
         });
         if (s + 1 < steps) member.barrier();
       }

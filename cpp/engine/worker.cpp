@@ -66,12 +66,15 @@ void Worker::forward(const Pass& pass, const Phase& phase, const Slice& slice) {
 }
 
 void Worker::forward_part(const Pass& pass, std::size_t s, const Slice& slice, Part part,
-                          Worker& other) {
-  const Op& op = *program_.steps[s].op;
-  if (op.only_in_training()) return;
+                          Worker& owner) {
+  const Step& step = program_.steps[s];
+  if (step.op->only_in_training()) return;
   ForwardArgs args = forward_args(pass, s, slice);
-  args.scratch = other.arena_.data() + layout_.scratch;
-  op.forward_part(args, part);
+  xs_.clear();
+  for (const std::size_t t : step.inputs) xs_.push_back(owner.tensor(t, slice.place));
+  args.x = xs_.front();
+  args.y = owner.tensor(s + 1, slice.place);
+  step.op->forward_part(args, part);
 }
 
 void Worker::backward(const Pass& pass, const Phase& phase, const Slice& slice) {
