@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from convlet.layers.layer import Layer, NativeOps, Shape
-from convlet.utils.validation import check_choice, check_tuple, refuse_unsupported
+from convlet.layers.pooling2d import Pooling2D
 
 
-class AveragePooling2D(Layer):
+class AveragePooling2D(Pooling2D):
     """Mean of each window.
 
     Input (n, ih, iw, c), output (n, oh, ow, c), with the output sizes of `Conv2D`. Padding does not
@@ -26,29 +22,4 @@ class AveragePooling2D(Layer):
         ValueError: If an argument is unknown, not supported or has no meaning.
     """
 
-    def __init__(
-        self,
-        pool_size: int | Sequence[int],
-        strides: int | Sequence[int] | None = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        refuse_unsupported("AveragePooling2D", {"data_format": (data_format, "channels_last")})
-        self.pool_size = check_tuple("pool_size", pool_size, 2)
-        self.strides = self.pool_size if strides is None else check_tuple("strides", strides, 2)
-        self.padding = check_choice("padding", padding, ("valid", "same"))
-
-    def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
-        pooling = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
-        return [("average_pooling2d", pooling)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "padding": self.padding,
-            "strides": self.strides,
-            "data_format": "channels_last",
-        }
+    OP = "average_pooling2d"

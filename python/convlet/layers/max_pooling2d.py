@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convlet.layers.layer import Layer, NativeOps, Shape
-from convlet.utils.validation import check_choice, check_tuple, refuse_unsupported
+from convlet.layers.pooling2d import Pooling2D
 
 
-class MaxPooling2D(Layer):
+class MaxPooling2D(Pooling2D):
     """Largest value of each window.
 
     Input (n, ih, iw, c), output (n, oh, ow, c), with the output sizes of `Conv2D`. Padding never
@@ -26,6 +25,8 @@ class MaxPooling2D(Layer):
         ValueError: If an argument is unknown, not supported or has no meaning.
     """
 
+    OP = "max_pooling2d"
+
     def __init__(
         self,
         pool_size: int | Sequence[int] = (2, 2),
@@ -34,21 +35,4 @@ class MaxPooling2D(Layer):
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        refuse_unsupported("MaxPooling2D", {"data_format": (data_format, "channels_last")})
-        self.pool_size = check_tuple("pool_size", pool_size, 2)
-        self.strides = self.pool_size if strides is None else check_tuple("strides", strides, 2)
-        self.padding = check_choice("padding", padding, ("valid", "same"))
-
-    def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
-        pooling = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
-        return [("max_pooling2d", pooling)]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "padding": self.padding,
-            "strides": self.strides,
-            "data_format": "channels_last",
-        }
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
