@@ -83,8 +83,8 @@ struct Part {
   std::int64_t count = 1;
 
   // Where it begins and ends in a range of `size`.
-  std::int64_t begin(std::int64_t size) const { return size * index / count; }
-  std::int64_t end(std::int64_t size) const { return size * (index + 1) / count; }
+  std::int64_t begin(std::int64_t size) const { return share_begin(size, index, count); }
+  std::int64_t end(std::int64_t size) const { return share_begin(size, index + 1, count); }
   template <class T>
   std::span<const T> of(const std::vector<T>& all) const {
     const auto size = static_cast<std::int64_t>(all.size());
@@ -138,7 +138,7 @@ class Op {
   }
 
   virtual void forward(const ForwardArgs& a) const = 0;
-  // Part `part` of `parts` of forward's output, from all of x: for workers that share a few large
+  // A part of forward's output, from all of x: for workers that share a few large
   // rows in inference. Parts do not overlap; together they are the same bits. An op that cannot be
   // parted does everything in its first part.
   virtual void forward_part(const ForwardArgs& a, Part part) const {
