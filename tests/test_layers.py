@@ -319,8 +319,14 @@ BAD_ARGUMENTS = {
             "'channels_last'"
         ),
     ),
-    "regularizer": (lambda: Conv2D(4, 3, kernel_regularizer="l2"), "`kernel_regularizer='l2'`"),
-    "constraint": (lambda: Dense(4, bias_constraint="non_neg"), "`bias_constraint='non_neg'`"),
+    "regularizer": (
+        lambda: Conv2D(4, 3, kernel_regularizer="l3"),
+        "Could not interpret regularizer identifier: l3",
+    ),
+    "constraint": (
+        lambda: Dense(4, bias_constraint="non_ng"),
+        "Could not interpret constraint identifier: non_ng. Did you mean 'non_neg'",
+    ),
     "activity": (lambda: Dense(4, activity_regularizer="l1"), "`activity_regularizer='l1'`"),
     "lora": (lambda: Dense(4, lora_rank=2), "`lora_rank=2`"),
     "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),

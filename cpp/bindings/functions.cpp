@@ -3,7 +3,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/register.hpp"
-#include "kernels/rmsprop.hpp"
+#include "engine/optimizer.hpp"
 #include "ops/loss.hpp"
 
 namespace convlet {
@@ -51,16 +51,21 @@ float* writable(py::array& array, std::int64_t size, const char* argument) {
   return static_cast<float*>(array.mutable_data());
 }
 
-// In place, on arrays the caller owns.
-void rmsprop_update(py::array w, const py::array& g, py::array velocity,
-                    std::optional<py::array> momentum_slot, std::optional<py::array> average,
-                    double learning_rate, double rho, double momentum, double epsilon) {
+// One step of an optimizer, in place, on arrays the caller owns.
+void optimizer_step(const std::string& name, const py::dict& attributes, py::array w,
+                    const py::array& g, std::vector<py::array> slots, double learning_rate,
+                    std::int64_t iteration) {
+  const auto optimizer = make_optimizer(name, attributes_of(attributes));
   const std::int64_t size = w.size();
   if (g.size() != size) throw ValueError("`g` must be as large as w.");
-  rmsprop(RmspropConstants(learning_rate, rho, momentum, epsilon), size, data_of<float>(g, "g"),
-          writable(w, size, "w"), writable(velocity, size, "velocity"),
-          momentum_slot ? writable(*momentum_slot, size, "momentum_buffer") : nullptr,
-          average ? writable(*average, size, "average_gradient") : nullptr);
+  if (slots.size() != optimizer->slots().size()) {
+    throw ValueError("`slots` must hold " + std::to_string(optimizer->slots().size()) +
+                     " arrays. Received: " + std::to_string(slots.size()));
+  }
+  std::vector<float*> pointers;
+  for (py::array& slot : slots) pointers.push_back(writable(slot, size, "slots"));
+  optimizer->begin_step(static_cast<float>(learning_rate), iteration);
+  optimizer->update(size, data_of<float>(g, "g"), writable(w, size, "w"), pointers.data());
 }
 
 }  // namespace
@@ -70,9 +75,9 @@ void register_functions(py::module_& m) {
   m.def("crossentropy", &crossentropy, arg("y_true"), arg("y_pred"), arg("from_logits"),
         "Loss of each row and its gradient with respect to y_pred; integer y_true (rows,) are "
         "labels.");
-  m.def("rmsprop", &rmsprop_update, arg("w"), arg("g"), arg("velocity"),
-        arg("momentum_buffer").none(true), arg("average_gradient").none(true), arg("learning_rate"),
-        arg("rho"), arg("momentum"), arg("epsilon"), "One RMSprop step, in place.");
+  m.def("optimizer_step", &optimizer_step, arg("name"), arg("attributes"), arg("w"), arg("g"),
+        arg("slots"), arg("learning_rate"), arg("iteration"),
+        "One step of an optimizer on w and its slots, in place.");
 }
 
 }  // namespace convlet

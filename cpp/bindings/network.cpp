@@ -60,7 +60,7 @@ py::list optimizer_slots(const py::object& self) {
   auto& network = self.cast<Network&>();
   require_training(network);
   py::list list;
-  for (const Optimizer::Slot& slot : network.optimizer().slots()) {
+  for (const Updater::Slot& slot : network.updater().slots()) {
     for (const std::size_t index : network.trained_parameters()) {
       const Parameter& p = network.program().parameters[index];
       list.append(
@@ -73,7 +73,7 @@ py::list optimizer_slots(const py::object& self) {
 void set_optimizer_slot(Network& network, std::size_t index, const py::array& value) {
   require_training(network);
   const auto trained = network.trained_parameters();
-  auto& slots = network.optimizer().slots();
+  auto& slots = network.updater().slots();
   if (index >= slots.size() * trained.size()) {
     throw py::index_error("There is no optimizer slot " + std::to_string(index));
   }
@@ -83,6 +83,28 @@ void set_optimizer_slot(Network& network, std::size_t index, const py::array& va
   const Lock lock(network.mutex());
   std::copy_n(data, elements(parameter.shape),
               slots[index / trained.size()].values.data() + parameter.at);
+}
+
+std::vector<float> optimizer_scalars(Network& network) {
+  require_training(network);
+  return network.updater().scalars();
+}
+
+void set_optimizer_scalar(Network& network, std::size_t index, float value) {
+  require_training(network);
+  auto& scalars = network.updater().scalars();
+  if (index >= scalars.size())
+    throw py::index_error("There is no optimizer scalar " + std::to_string(index));
+  const Lock lock(network.mutex());
+  scalars[index] = value;
+}
+
+void set_parameter_rules(Network& network, const std::vector<py::dict>& rules) {
+  require_training(network);
+  std::vector<Attributes> attributes;
+  for (const py::dict& rule : rules) attributes.push_back(attributes_of(rule));
+  const Lock lock(network.mutex());
+  network.updater().set_rules(attributes);
 }
 
 Targets targets_of(const Network& network, const py::array& y) {
@@ -137,14 +159,20 @@ Dataset dataset_of(const Network& network, const py::array& x, const py::array& 
 
 void train(Network& network, const py::array& x, const py::array& y,
            const std::optional<py::array>& order, std::int64_t begin, std::int64_t end,
-           std::int64_t batch_size, const std::optional<py::array>& sample_weight) {
+           std::int64_t batch_size, const std::optional<py::array>& sample_weight,
+           const std::optional<py::array>& learning_rates) {
   const Dataset data = dataset_of(network, x, y, order, sample_weight, begin, end);
   if (batch_size < 1)
     throw ValueError("`batch_size` must be at least 1. Received: " + std::to_string(batch_size));
   if (begin == end) return;
+  const float* rates = nullptr;
+  if (learning_rates) {
+    check_shape(*learning_rates, {(end - begin - 1) / batch_size + 1}, "learning_rates");
+    rates = data_of<float>(*learning_rates, "learning_rates");
+  }
   const py::gil_scoped_release release;
   const Lock lock(network.mutex());
-  network.train(data, begin, end, batch_size);
+  network.train(data, begin, end, batch_size, rates);
 }
 
 void evaluate(Network& network, const py::array& x, const py::array& y, std::int64_t begin,
@@ -275,8 +303,12 @@ void register_network(py::module_& m) {
       .def_readwrite("iterations", &Network::iterations)
       .def("optimizer_slots", &optimizer_slots)
       .def("set_optimizer_slot", &set_optimizer_slot, arg("index"), arg("value"))
+      .def("optimizer_scalars", &optimizer_scalars)
+      .def("set_optimizer_scalar", &set_optimizer_scalar, arg("index"), arg("value"))
+      .def("set_parameter_rules", &set_parameter_rules, arg("rules"))
       .def("train", &train, arg("x"), arg("y"), arg("order").none(true), arg("begin"), arg("end"),
-           arg("batch_size"), arg("sample_weight").none(true))
+           arg("batch_size"), arg("sample_weight").none(true),
+           arg("learning_rates").none(true) = py::none())
       .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"),
            arg("sample_weight").none(true))
       .def("reset_metrics", [](Network& n) { n.totals.clear(); })

@@ -131,24 +131,12 @@ Layout::Layout(const Program& program, Mode mode, std::int64_t rows_,
     most_scratch = std::max(most_scratch, storage.scratch);
     workspace.push_back(workspace_size);
     workspace_size += storage.workspace;
-    const Op& op = *program.steps[s].op;
     kept.push_back(storage.kept_per_row);
-    late_gradient_size =
-        std::max(late_gradient_size, std::min(late_block(op), op.units()) * op.late_unit());
     shared.push_back(shared_size);
     shared_size += storage.shared;
   }
   scratch = arena.place(most_scratch, clock.first(), clock.last());
   size = arena.size();
-}
-
-// The gradient of a block stays in the second-level cache until the optimizer has used it. Whole
-// panels of the transposed weights are packed from it.
-std::int64_t late_block(const Op& op) {
-  constexpr std::int64_t kFloats = 49152;
-  constexpr std::int64_t kUnits = 32;
-  if (op.late_unit() == 0) return 0;
-  return std::max(kUnits, kFloats / op.late_unit() / kUnits * kUnits);
 }
 
 std::int64_t rows_at_once(const Program& program, Mode mode) {

@@ -29,14 +29,10 @@ struct Layout {
   std::int64_t size = 0;                // of the arena
   std::vector<std::int64_t> workspace;  // by step, in the worker's workspace (training)
   std::int64_t workspace_size = 0;
-  std::vector<std::int64_t> kept;       // by step, floats a row of the worker's share (training)
-  std::int64_t late_gradient_size = 0;  // of the largest block that update_late makes (training)
-  std::vector<std::int64_t> shared;     // by step, in what the worker's team can read (training)
+  std::vector<std::int64_t> kept;    // by step, floats a row of the worker's share (training)
+  std::vector<std::int64_t> shared;  // by step, in what the worker's team can read (training)
   std::int64_t shared_size = 0;
 };
-
-// Units of an op's late gradient that are computed, used and packed together.
-std::int64_t late_block(const Op& op);
 
 // As many rows as keep the arena in a core's second-level cache, at least one; more where the
 // weights do not fit it either: each pass over the rows reads them all, so they are worth as much

@@ -34,9 +34,9 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
           "' need different targets: one takes integer labels, the other one-hot rows.");
     }
   }
-  auto new_optimizer = make_optimizer(optimizer, optimizer_attributes, program_.parameter_size);
+  auto new_updater = std::make_unique<Updater>(program_, optimizer, optimizer_attributes);
   loss_ = std::move(new_loss);
-  optimizer_ = std::move(new_optimizer);
+  updater_ = std::move(new_updater);
   metrics_ = std::move(new_metrics);
   iterations = 0;
   totals = {};
@@ -47,16 +47,12 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
 
 void Network::set_trainable(const std::vector<bool>& trainable) {
   wanted_ = Wanted(program_, trainable);
-  portions_.clear();
 }
 
 std::vector<std::size_t> Network::trained_parameters() const {
   std::vector<std::size_t> indices;
-  std::size_t step = 0;
   for (std::size_t i = 0; i < program_.parameters.size(); ++i) {
-    const Parameter& parameter = program_.parameters[i];
-    while (program_.steps[step].index != parameter.op) ++step;
-    if (parameter.trained && !wanted_.frozen[step]) indices.push_back(i);
+    if (program_.parameters[i].trained) indices.push_back(i);
   }
   return indices;
 }
@@ -81,8 +77,6 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
         std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows));
     crew.workers.back()->totals.metrics.resize(metrics_.size());
   }
-  crew.kept.resize(crew.workers.size());
-  for (auto& kept : crew.kept) kept.reserve(crew.workers.size());
   crew.shared.clear();
   for (const auto& worker : crew.workers) crew.shared.push_back(worker->shared());
   return crew;

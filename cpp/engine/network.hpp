@@ -11,10 +11,10 @@
 
 #include "engine/buffer.hpp"
 #include "engine/layout.hpp"
-#include "engine/optimizer.hpp"
 #include "engine/phases.hpp"
 #include "engine/program.hpp"
 #include "engine/team.hpp"
+#include "engine/updater.hpp"
 #include "engine/worker.hpp"
 #include "ops/loss.hpp"
 
@@ -48,20 +48,22 @@ class Network {
   void configure_training(const std::string& loss, const Attributes& loss_attributes,
                           const std::string& optimizer, const Attributes& optimizer_attributes,
                           const std::vector<std::string>& metrics);
-  bool can_train() const { return optimizer_ != nullptr; }
+  bool can_train() const { return updater_ != nullptr; }
   // One flag for each of the user's ops: the parameters of the others stay as they are from now on,
   // and no gradient is computed that is of use only to them.
   void set_trainable(const std::vector<bool>& trainable);
-  // Indices of the parameters that training changes through the optimizer.
+  // Indices of the parameters that an optimizer may change: all that their ops do not keep up to
+  // date themselves.
   std::vector<std::size_t> trained_parameters() const;
   const Loss& loss() const { return *loss_; }
-  Optimizer& optimizer() { return *optimizer_; }
+  Updater& updater() { return *updater_; }
   float learning_rate = 0.001F;
   std::int64_t iterations = 0;
 
   // Positions [begin, end) of the data set's order as batches of `batch_size`, a smaller one last,
-  // each one step of the optimizer.
-  void train(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size);
+  // each one step of the optimizer, with learning_rates[i] in the i-th or (nullptr) learning_rate.
+  void train(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size,
+             const float* learning_rates);
   // Loss and metrics of positions [begin, end).
   void evaluate(const Dataset& data, std::int64_t begin, std::int64_t end);
   // Sums of loss and metrics since the last reset.
@@ -92,8 +94,7 @@ class Network {
     std::vector<std::size_t> meetings = {};
     std::unique_ptr<Layout> layout = nullptr;
     std::vector<std::unique_ptr<Worker>> workers = {};
-    std::vector<float*> shared = {};           // theirs
-    std::vector<std::vector<Kept>> kept = {};  // a list for the use of each
+    std::vector<float*> shared = {};  // theirs
   };
   // What a run over batches needs of the engine, made before the team starts.
   struct Run {
@@ -103,19 +104,12 @@ class Network {
     Pass pass;
     bool backward;
   };
-  // Part of one step's parameters that one worker updates and packs.
-  struct Portion {
-    std::size_t step;
-    std::int64_t begin, end;  // units
-    std::vector<Span> spans;  // in the flat array
-  };
 
   // The crew with workers for `shares` shares of at most `rows` rows each.
   Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings);
   bool is_serial(std::int64_t rows, double passes) const;
   int shares_for(std::int64_t rows, double passes) const;
   void prepare_packed(Mode mode, const Wanted& wanted);
-  void plan_portions(int shares);
   Objective objective(const Dataset& data) const;
   // Steps before the loss: all, or all but the softmax that the loss does itself.
   std::size_t judged_steps() const;
@@ -138,12 +132,7 @@ class Network {
   void predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
   // Lets ops bring the parameters that are not trained up to date.
   void update_state(const Run& run);
-  // A step of the optimizer after a batch of `rows` rows: the part of `share`.
-  void update_share(const Run& run, int share, std::int64_t rows, std::int64_t iteration);
-  void update_span(const Run& run, const Span& span, std::int64_t iteration);
-  void update_late(const Run& run, const Portion& portion, int share, std::int64_t rows,
-                   std::int64_t iteration);
-  void list_kept(const Run& run, std::size_t s, std::int64_t rows, std::vector<Kept>& kept) const;
+  Updater::Workers workers_of(const Run& run) const;
   void pack(std::size_t s, std::int64_t begin, std::int64_t end, bool data_gradient);
   void collect_totals(const Run& run);
 
@@ -158,11 +147,10 @@ class Network {
   bool packed_is_stale_ = true;
   std::vector<bool> packed_for_data_;  // by step: up to date for the data gradient, too
   std::unique_ptr<Loss> loss_;
-  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Updater> updater_;
   std::vector<Metric> metrics_;
   Crew inference_;
   Crew training_;
-  std::vector<std::vector<Portion>> portions_;  // by share
 };
 
 }  // namespace convlet

@@ -78,37 +78,69 @@ void Network::carry_alone(const Run& run, const Rows& x, std::int64_t begin, std
 }
 
 void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
-                    std::int64_t batch_size) {
+                    std::int64_t batch_size, const float* learning_rates) {
   batch_size = std::min(batch_size, end - begin);
   const std::size_t steps = judged_steps();
   const Run run = prepare_run(Mode::kTraining, batch_size, steps, wanted_, true);
-  plan_portions(run.shares);
+  updater_->plan(run.shares, wanted_);
+  const Updater::Workers workers = workers_of(run);
   const Objective goal = objective(data);
   const bool learns = wanted_.tensor[steps];
   run_team(run.shares, [&](const Member& member) {
     const simd::FlushDenormals flush;
     Pass pass = run.pass;
-    std::int64_t iteration = iterations;
     const auto row_of = [&](std::int64_t i) { return data.row(i); };
     for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
+      const std::int64_t number = (first - begin) / batch_size;
+      const std::int64_t iteration = iterations + (learns ? number : 0);
       pass.step = static_cast<std::uint64_t>(iteration);
       pass.batch_rows = rows;
-      const float scale = 1.0F / static_cast<float>(rows);
+      const Updater::Step step{
+          .learning_rate = learning_rates != nullptr ? learning_rates[number] : learning_rate,
+          .iteration = iteration,
+          .rows = rows,
+          .workers = workers,
+          .parameters = parameters_.data(),
+          .packed = packed_.data(),
+          .packed_at = packed_at_.data(),
+          .packed_for_data = packed_for_data_};
+      const float scale = updater_->loss_scale() / static_cast<float>(rows);
       const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t at) {
         worker.judge(goal, slice, steps, scale, [&](std::int64_t r) { return data.row(at + r); });
       };
       carry(member, run, pass, data.x, first, first + rows, row_of, judge, kNoHome);
+      member.for_shares(run.shares, [&](int share) { updater_->prepare(share, step); });
       member.barrier();
+      updater_->run(member, step);
       member.for_shares(run.shares, [&](int share) {
-        update_share(run, share, rows, iteration);
         if (share == 0) update_state(run);
       });
       member.barrier();
-      if (learns) ++iteration;
     });
   });
   if (learns) iterations += (end - begin + batch_size - 1) / batch_size;
   collect_totals(run);
+  totals.loss += updater_->take_penalty();
+}
+
+Updater::Workers Network::workers_of(const Run& run) const {
+  Updater::Workers workers;
+  for (int share = 0; share < run.shares; ++share) {
+    Worker& worker = *run.crew->workers[static_cast<std::size_t>(share)];
+    workers.gradients.push_back(worker.parameter_gradient());
+    for (std::size_t s = 0; s < program_.steps.size(); ++s) {
+      workers.kept.push_back(worker.kept(s));
+    }
+  }
+  return workers;
+}
+
+// Lets ops bring the parameters that are not trained up to date.
+void Network::update_state(const Run& run) {
+  for (const std::size_t s : run.crew->meetings) {
+    const Step& step = program_.steps[s];
+    step.op->update_state(run.crew->workers[0]->shared(s), parameters_.data() + step.parameters_at);
+  }
 }
 
 void Network::collect_totals(const Run& run) {
@@ -128,6 +160,7 @@ void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end
   };
   carry_alone(run, data.x, begin, end, judge, kNoHome);
   collect_totals(run);
+  totals.loss += static_cast<double>(end - begin) * updater_->penalty(parameters_.data(), wanted_);
 }
 
 void Network::predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {
@@ -197,11 +230,12 @@ void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const Tr
     for (std::int64_t i = 0; i < program_.parameter_size; ++i) gradient[i] += part[i];
     std::fill_n(part, program_.parameter_size, 0.0F);
   }
+  const Updater::Workers workers = workers_of(run);
   std::vector<Kept> kept;
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
     const Step& step = program_.steps[s];
     if (step.op->late_unit() == 0) continue;
-    list_kept(run, s, rows, kept);
+    workers.list_kept(s, rows, kept);
     step.op->late_gradient(0, step.op->units(), kept, gradient + step.parameters_at);
   }
 }

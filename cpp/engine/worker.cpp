@@ -40,7 +40,6 @@ Worker::Worker(const Program& program, const Layout& layout, Mode mode, int shar
     kept_size += share_rows * kept_per_row;
   }
   kept_ = Buffer(kept_size);
-  late_gradient_ = Buffer(layout.late_gradient_size);
 }
 
 void Worker::gather(const Rows& x, std::int64_t index, std::int64_t r) {

@@ -98,8 +98,6 @@ class Worker {
   float* parameter_gradient() { return parameter_gradient_.data(); }
   // What step s kept of the share.
   const float* kept(std::size_t s) const { return kept_.data() + kept_at_[s]; }
-  // For the gradient of a block of late units.
-  float* late_gradient() { return late_gradient_.data(); }
   // What the team's other workers read.
   float* shared() { return shared_.data(); }
   const float* shared(std::size_t step) const { return shared_.data() + layout_.shared[step]; }
@@ -126,7 +124,6 @@ class Worker {
   std::vector<std::int64_t> kept_at_;  // by step
   Buffer workspace_;
   Buffer kept_;
-  Buffer late_gradient_;
   Buffer shared_;
   Buffer parameter_gradient_;  // zero between steps
 };

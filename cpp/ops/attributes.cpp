@@ -37,6 +37,10 @@ std::vector<std::int64_t> Attributes::positive_pair(const std::string& name) con
   return pair;
 }
 
+double Attributes::number_or(const std::string& name, double otherwise) const {
+  return has(name) ? number(name) : otherwise;
+}
+
 std::string Attributes::text_or(const std::string& name, const std::string& otherwise) const {
   return has(name) ? text(name) : otherwise;
 }

@@ -32,6 +32,7 @@ class Attributes {
   // Two such integers.
   std::vector<std::int64_t> positive_pair(const std::string& name) const;
 
+  double number_or(const std::string& name, double otherwise) const;
   std::string text_or(const std::string& name, const std::string& otherwise) const;
   bool has(const std::string& name) const { return values_.contains(name); }
   void set(const std::string& name, AttributeValue value) { values_[name] = std::move(value); }

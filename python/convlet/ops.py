@@ -384,8 +384,9 @@ def rmsprop(
         ValueError: For arrays of different shapes or not of real numbers, or a slot that is missing or too many.
     """
     check_bool("centered", centered)
+    rate = check_real("learning_rate", learning_rate, 0.0)
     constants = {
-        "learning_rate": check_real("learning_rate", learning_rate, 0.0),
+        "centered": centered,
         "rho": check_real("rho", rho, 0.0, 1.0),
         "momentum": check_real("momentum", momentum, 0.0),
         "epsilon": check_real("epsilon", epsilon, 0.0),
@@ -395,8 +396,9 @@ def rmsprop(
     new_velocity = _like_w("velocity", velocity, new_w).copy()
     new_buffer = _slot("momentum_buffer", momentum_buffer, momentum > 0.0, new_w)
     new_average = _slot("average_gradient", average_gradient, centered, new_w)
-    _native.core.rmsprop(new_w, gradient, new_velocity, new_buffer, new_average, **constants)
-    return tuple(a for a in (new_w, new_velocity, new_buffer, new_average) if a is not None)
+    slots = [slot for slot in (new_velocity, new_buffer, new_average) if slot is not None]
+    _native.core.optimizer_step("rmsprop", constants, new_w, gradient, slots, rate, 0)
+    return (new_w, *slots)
 
 
 def _array(name: str, value: npt.ArrayLike, ndim: int | None, rows: bool = True) -> Array:

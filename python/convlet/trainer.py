@@ -322,6 +322,8 @@ class Trainer(Saveable):
                 progress.end(logs)
                 if self.stop_training:
                     break
+            if epochs > initial_epoch:
+                compilation.optimizer.finalize_variable_values(self.trainable_weights)
             callback_list.on_train_end(logs)
         finally:
             progress.close()
@@ -451,7 +453,8 @@ class Trainer(Saveable):
         data = self._labelled_rows(compilation, x, y, sample_weight, class_weight)
         native = self._trainable_network(compilation).native
         native.reset_metrics()
-        native.train(data.x, data.y, None, 0, len(data), len(data), data.sample_weight)
+        rates = compilation.optimizer.learning_rates(1)
+        native.train(data.x, data.y, None, 0, len(data), len(data), data.sample_weight, rates)
         return self._results(return_dict)
 
     def test_on_batch(
@@ -537,7 +540,8 @@ class Trainer(Saveable):
         progress: Progress,
         first_batch: int,
     ) -> Logs:
-        network = self._trainable_network(self._require_compilation("fit"))
+        compilation = self._require_compilation("fit")
+        network = self._trainable_network(compilation)
         network.native.reset_metrics()
         size = self._steps_per_call(callbacks, _TRAIN_BATCH_HOOKS)
         logs: Logs = {}
@@ -546,7 +550,10 @@ class Trainer(Saveable):
                 callbacks.on_train_batch_begin(first)
             begin, end = first * batch_size, min(beyond * batch_size, len(data))
             network.synchronize()
-            network.native.train(data.x, data.y, order, begin, end, batch_size, data.sample_weight)
+            rates = compilation.optimizer.learning_rates(beyond - first)
+            network.native.train(
+                data.x, data.y, order, begin, end, batch_size, data.sample_weight, rates
+            )
             logs = self._logs()
             if size:
                 callbacks.on_train_batch_end(beyond - 1, logs)
@@ -625,6 +632,8 @@ class Trainer(Saveable):
         network = self._present_network()
         network.synchronize()
         if self._configured is not compilation:
+            if self._configured is not None:
+                self._configured.optimizer.detach(network.native)
             compilation.optimizer.attach(
                 network.native, network.variables, compilation.require_loss(), compilation.metrics
             )
@@ -641,6 +650,7 @@ class Trainer(Saveable):
             if not self.trainable_weights:
                 warnings.warn("The model does not have any trainable weights.", stacklevel=3)
             network.settle_trainable()
+            compilation.optimizer.build([v for v in network.variables if v.trainable])
             self._trainable_is_settled = True
         return network
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from convlet._native import core
+    from convlet.constraints import Constraint
+    from convlet.regularizers import Regularizer
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -26,6 +28,10 @@ class Variable:
         trainable: Whether training changes it.
         is_trained: Whether that is for the optimizer to do: false for a moving mean, say, which
             its layer keeps up to date.
+
+    Attributes:
+        regularizer: Its penalty, which joins the loss, or `None`.
+        constraint: Its bounds after each step of training, or `None`.
     """
 
     dtype = "float32"
@@ -46,6 +52,8 @@ class Variable:
         self.path = path
         self.trainable = trainable
         self.is_trained = is_trained
+        self.regularizer: Regularizer | None = None
+        self.constraint: Constraint | None = None
 
     @property
     def value(self) -> Array:

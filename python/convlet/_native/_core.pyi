@@ -25,16 +25,14 @@ def infer_op(
 def crossentropy(
     y_true: _Target, y_pred: _Float32, from_logits: bool
 ) -> tuple[_Float32, _Float32]: ...
-def rmsprop(
+def optimizer_step(
+    name: str,
+    attributes: dict[str, Any],
     w: _Float32,
     g: _Float32,
-    velocity: _Float32,
-    momentum_buffer: _Float32 | None,
-    average_gradient: _Float32 | None,
+    slots: list[_Float32],
     learning_rate: float,
-    rho: float,
-    momentum: float,
-    epsilon: float,
+    iteration: int,
 ) -> None: ...
 
 class Network:
@@ -59,6 +57,9 @@ class Network:
     def set_trainable(self, trainable: list[bool]) -> None: ...
     def optimizer_slots(self) -> list[tuple[str, int, _Float32]]: ...
     def set_optimizer_slot(self, index: int, value: _Float32) -> None: ...
+    def optimizer_scalars(self) -> list[float]: ...
+    def set_optimizer_scalar(self, index: int, value: float) -> None: ...
+    def set_parameter_rules(self, rules: list[dict[str, Any]]) -> None: ...
     def train(
         self,
         x: _Input,
@@ -68,6 +69,7 @@ class Network:
         end: int,
         batch_size: int,
         sample_weight: _Float32 | None,
+        learning_rates: _Float32 | None = None,
     ) -> None: ...
     def evaluate(
         self, x: _Input, y: _Target, begin: int, end: int, sample_weight: _Float32 | None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from convlet import activations, initializers
-from convlet.initializers import InitializerFunction
+from convlet import activations
 from convlet.layers.activation import activation_ops
-from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.layers.kernel_and_bias import KernelAndBias
+from convlet.layers.layer import NativeOps, Shape
 from convlet.utils.validation import (
-    check_bool,
     check_choice,
     check_integer,
     check_tuple,
@@ -18,7 +17,7 @@ from convlet.utils.validation import (
 )
 
 
-class Conv2D(Layer):
+class Conv2D(KernelAndBias):
     """Two-dimensional convolution: `activation(convolution(x, kernel) + bias)`.
 
     Input (n, ih, iw, ic), output (n, oh, ow, filters), kernel (kh, kw, ic, filters), bias
@@ -37,11 +36,11 @@ class Conv2D(Layer):
         use_bias: Whether to add a bias.
         kernel_initializer: How the kernel starts, see `convlet.initializers`.
         bias_initializer: How the bias starts.
-        kernel_regularizer: `None`; nothing else is supported.
-        bias_regularizer: `None`; nothing else is supported.
+        kernel_regularizer: Penalty on the kernel, see `convlet.regularizers`.
+        bias_regularizer: Penalty on the bias.
         activity_regularizer: `None`; nothing else is supported.
-        kernel_constraint: `None`; nothing else is supported.
-        bias_constraint: `None`; nothing else is supported.
+        kernel_constraint: Bounds of the kernel, see `convlet.constraints`.
+        bias_constraint: Bounds of the bias.
         **kwargs: Arguments of `Layer`: `name`, `trainable`, `input_shape`.
 
     Raises:
@@ -68,18 +67,23 @@ class Conv2D(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
         refuse_unsupported(
             "Conv2D",
             {
                 "data_format": (data_format, "channels_last"),
                 "dilation_rate": (check_tuple("dilation_rate", dilation_rate, 2), (1, 1)),
                 "groups": (groups, 1),
-                "kernel_regularizer": (kernel_regularizer, None),
-                "bias_regularizer": (bias_regularizer, None),
                 "activity_regularizer": (activity_regularizer, None),
-                "kernel_constraint": (kernel_constraint, None),
-                "bias_constraint": (bias_constraint, None),
             },
         )
         self.filters = check_integer("filters", filters, 1)
@@ -87,9 +91,6 @@ class Conv2D(Layer):
         self.strides = check_tuple("strides", strides, 2)
         self.padding = check_choice("padding", padding, ("valid", "same"))
         self.activation = activations.get(activation)
-        self.use_bias = check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
         convolution = {
@@ -100,9 +101,6 @@ class Conv2D(Layer):
             "use_bias": self.use_bias,
         }
         return [("conv2d", convolution), *activation_ops(self.activation)]
-
-    def initializers(self) -> Mapping[str, InitializerFunction]:
-        return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -115,12 +113,5 @@ class Conv2D(Layer):
             "dilation_rate": (1, 1),
             "groups": 1,
             "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": None,
-            "bias_regularizer": None,
             "activity_regularizer": None,
-            "kernel_constraint": None,
-            "bias_constraint": None,
         }

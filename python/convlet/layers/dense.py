@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from convlet import activations, initializers
-from convlet.initializers import InitializerFunction
+from convlet import activations
 from convlet.layers.activation import activation_ops
-from convlet.layers.layer import Layer, NativeOps, Shape
-from convlet.utils.validation import check_bool, check_integer, refuse_unsupported
+from convlet.layers.kernel_and_bias import KernelAndBias
+from convlet.layers.layer import NativeOps, Shape
+from convlet.utils.validation import check_integer, refuse_unsupported
 
 
-class Dense(Layer):
+class Dense(KernelAndBias):
     """Fully connected layer: `activation(x @ kernel + bias)`, on the last axis.
 
     Input (n, ..., inputs), output (n, ..., units), kernel (inputs, units), bias (units,).
@@ -23,11 +22,11 @@ class Dense(Layer):
         use_bias: Whether to add a bias.
         kernel_initializer: How the kernel starts, see `convlet.initializers`.
         bias_initializer: How the bias starts.
-        kernel_regularizer: `None`; nothing else is supported.
-        bias_regularizer: `None`; nothing else is supported.
+        kernel_regularizer: Penalty on the kernel, see `convlet.regularizers`.
+        bias_regularizer: Penalty on the bias.
         activity_regularizer: `None`; nothing else is supported.
-        kernel_constraint: `None`; nothing else is supported.
-        bias_constraint: `None`; nothing else is supported.
+        kernel_constraint: Bounds of the kernel, see `convlet.constraints`.
+        bias_constraint: Bounds of the bias.
         lora_rank: `None`; nothing else is supported.
         lora_alpha: `None`; nothing else is supported.
         quantization_config: `None`; nothing else is supported.
@@ -54,15 +53,20 @@ class Dense(Layer):
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
         refuse_unsupported(
             "Dense",
             {
-                "kernel_regularizer": (kernel_regularizer, None),
-                "bias_regularizer": (bias_regularizer, None),
                 "activity_regularizer": (activity_regularizer, None),
-                "kernel_constraint": (kernel_constraint, None),
-                "bias_constraint": (bias_constraint, None),
                 "lora_rank": (lora_rank, None),
                 "lora_alpha": (lora_alpha, None),
                 "quantization_config": (quantization_config, None),
@@ -70,27 +74,14 @@ class Dense(Layer):
         )
         self.units = check_integer("units", units, 1)
         self.activation = activations.get(activation)
-        self.use_bias = check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
         product = {"units": self.units, "use_bias": self.use_bias}
         return [("dense", product), *activation_ops(self.activation)]
-
-    def initializers(self) -> Mapping[str, InitializerFunction]:
-        return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
             "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": None,
-            "bias_regularizer": None,
-            "kernel_constraint": None,
-            "bias_constraint": None,
         }

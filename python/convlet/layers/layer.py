@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ from convlet.utils.naming import auto_name
 from convlet.utils.placeholders import placeholder
 from convlet.utils.validation import check_bool, check_integer
 from convlet.variables import Variable
+
+if TYPE_CHECKING:
+    from convlet.constraints import Constraint
+    from convlet.regularizers import Regularizer
 
 Shape: TypeAlias = tuple[int, ...]
 NativeOps: TypeAlias = list[tuple[str, dict[str, Any]]]
@@ -96,6 +100,14 @@ class Layer:
         """Returns the initializer of each weight, by the name the compiled code gives it."""
         return {}
 
+    def regularizers(self) -> Mapping[str, Regularizer | None]:
+        """Returns the penalties on weights, by the same names."""
+        return {}
+
+    def constraints(self) -> Mapping[str, Constraint | None]:
+        """Returns the bounds of weights, by the same names."""
+        return {}
+
     # Structure
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -111,6 +123,7 @@ class Layer:
             self.compute_output_shape(input_shape)
             return
         _, parameters = self._infer(input_shape)
+        self._check_rules(parameters)
         initializers = self.initializers()
         self._weights = [
             self._new_variable(name, shape, initializers[name], is_trained)
@@ -223,6 +236,15 @@ class Layer:
     @property
     def non_trainable_variables(self) -> list[Variable]:
         return self.non_trainable_weights
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties on the weights, which join the loss."""
+        return [
+            variable.regularizer(variable.value)
+            for variable in self.trainable_weights
+            if variable.regularizer is not None
+        ]
 
     @property
     def trainable(self) -> bool:
@@ -351,7 +373,20 @@ class Layer:
                 f"{value.shape}. Expected shape {shape}"
             )
         path = f"{self._scope}{self.name}/{name}"
-        return Variable(value, name, path, self._trainable and is_trained, is_trained)
+        variable = Variable(value, name, path, self._trainable and is_trained, is_trained)
+        variable.regularizer = self.regularizers().get(name)
+        variable.constraint = self.constraints().get(name)
+        return variable
+
+    def _check_rules(self, parameters: Sequence[tuple[str, Shape, bool]]) -> None:
+        """Refuses penalties and bounds that a weight of that shape cannot have."""
+        for name, shape, _ in parameters:
+            regularizer = self.regularizers().get(name)
+            constraint = self.constraints().get(name)
+            if regularizer is not None:
+                regularizer.check_shape(name, shape)
+            if constraint is not None:
+                constraint.native_attributes(shape)
 
     def _check_weights(
         self, parameters: Sequence[tuple[str, Shape, bool]], input_shape: Sequence[int | None]

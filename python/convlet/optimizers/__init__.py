@@ -1,0 +1,97 @@
+"""Optimizers: names and options for `compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convlet.optimizers import schedules
+from convlet.optimizers.adadelta import Adadelta
+from convlet.optimizers.adagrad import Adagrad
+from convlet.optimizers.adam import Adam
+from convlet.optimizers.adamax import Adamax
+from convlet.optimizers.adamw import AdamW
+from convlet.optimizers.ftrl import Ftrl
+from convlet.optimizers.lion import Lion
+from convlet.optimizers.nadam import Nadam
+from convlet.optimizers.optimizer import Optimizer
+from convlet.optimizers.rmsprop import RMSprop
+from convlet.optimizers.sgd import SGD
+from convlet.utils.validation import look_up, split_config
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]
+
+# The only classes that a configuration can name.
+_CLASSES: dict[str, type[Optimizer]] = {
+    known.__name__.lower(): known
+    for known in (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, Nadam, RMSprop)
+}
+
+
+def get(identifier: Any) -> Optimizer:
+    """Returns the optimizer that an identifier stands for.
+
+    Args:
+        identifier: Name in any case, configuration dictionary, class or instance.
+
+    Raises:
+        ValueError: If it stands for none.
+    """
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
+    optimizer: Optimizer = _class_of(identifier)()
+    return optimizer
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """Returns class and arguments of an optimizer as Keras writes them, without its state.
+
+    Args:
+        optimizer: An optimizer.
+
+    Returns:
+        A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
+    """
+    return {
+        "module": "keras.optimizers",
+        "class_name": type(optimizer).__name__,
+        "config": optimizer.get_config(),
+        "registered_name": None,
+    }
+
+
+def deserialize(config: Mapping[str, Any]) -> Optimizer:
+    """Makes an optimizer from what `serialize` returned, or Keras's equivalent.
+
+    Args:
+        config: Dictionary with the keys `"class_name"` and `"config"`.
+
+    Raises:
+        ValueError: If the class is unknown or an argument has no meaning.
+    """
+    class_name, arguments = split_config("an optimizer", config)
+    optimizer: Optimizer = _class_of(class_name).from_config(arguments)
+    return optimizer
+
+
+def _class_of(identifier: Any) -> Any:
+    name = identifier.lower() if isinstance(identifier, str) else identifier
+    return look_up("optimizer", name, _CLASSES)
