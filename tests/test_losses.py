@@ -70,8 +70,9 @@ def test_every_identifier_makes_the_class(name: str) -> None:
     ("identifier", "message"),
     [
         ("categorical_crossentropi", "Did you mean 'categorical_crossentropy'"),
-        ("mse", "Could not interpret loss identifier: mse"),
-        (len, "Could not interpret loss identifier"),
+        ("logcosh", "Could not interpret loss identifier: logcosh"),
+        (int, "Could not interpret loss identifier"),
+        ("ce", "only inside `compile"),
         (None, "Could not interpret loss identifier: None"),
     ],
 )
@@ -83,12 +84,13 @@ def test_unknown_identifier_is_refused(identifier: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("loss", "option"),
     [
-        (losses.CategoricalCrossentropy, {"label_smoothing": 0.1}),
+        (losses.CategoricalCrossentropy, {"label_smoothing": 1.5}),
         (losses.CategoricalCrossentropy, {"axis": 1}),
-        (losses.CategoricalCrossentropy, {"reduction": "sum"}),
-        (losses.CategoricalCrossentropy, {"reduction": None}),
+        (losses.CategoricalCrossentropy, {"reduction": "average"}),
         (losses.CategoricalCrossentropy, {"dtype": "float16"}),
-        (losses.SparseCategoricalCrossentropy, {"ignore_class": 0}),
+        (losses.SparseCategoricalCrossentropy, {"ignore_class": 0.5}),
+        (losses.CosineSimilarity, {"axis": 0}),
+        (losses.Huber, {"delta": "far"}),
         (losses.SparseCategoricalCrossentropy, {"axis": 0}),
         (losses.SparseCategoricalCrossentropy, {"from_logits": "yes"}),
     ],

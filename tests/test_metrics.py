@@ -68,8 +68,9 @@ def test_every_identifier_makes_the_class() -> None:
     ("identifier", "message"),
     [
         ("acuracy", "Could not interpret metric identifier: acuracy. Did you mean 'accuracy'"),
-        ("mse", "Could not interpret metric identifier: mse"),
-        (len, "Could not interpret metric identifier"),
+        ("kld", "Could not interpret metric identifier: kld"),
+        ("ce", "Could not interpret metric identifier: ce"),
+        (int, "Could not interpret metric identifier"),
         ("sparse_categorical_accuracy", "need different targets"),
         (metrics.SparseCategoricalAccuracy(), "need different targets"),
     ],
@@ -79,9 +80,10 @@ def test_metric_that_cannot_be_had_is_refused(identifier: Any, message: str) -> 
         metrics.resolve(identifier, CATEGORICAL)
 
 
-def test_accuracy_alone_is_ambiguous() -> None:
+def test_accuracy_alone_is_equality() -> None:
+    assert type(metrics.get("accuracy")) is metrics.Accuracy
     with pytest.raises(ValueError, match="only inside `compile"):
-        metrics.get("accuracy")
+        metrics.get("acc")
 
 
 def test_bad_input_is_refused() -> None:

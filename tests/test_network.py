@@ -548,8 +548,8 @@ def make_trainer(core: ModuleType, model: str, loss: str, **optimizer: Any) -> A
     return network
 
 
-def accuracy_of(loss: str) -> str:
-    return loss.replace("crossentropy", "accuracy")
+def accuracy_of(loss: str) -> tuple[str, dict[str, Any], bool]:
+    return loss.replace("crossentropy", "accuracy"), {}, False
 
 
 def classes_of(model: str) -> int:
@@ -743,7 +743,7 @@ def test_evaluate_changes_no_weight(core: ModuleType, rng: np.random.Generator) 
     y = targets(rng, "categorical_crossentropy", 11, 10)
     set_parameters(network, parameters)
     network.reset_metrics()
-    network.evaluate(x, y, 0, 11, None)
+    network.evaluate(x, y, 0, 11, 4, None)
     rows, logits, _, _ = oracle_step("dense", parameters, x, y, None)
     hits = logits.argmax(axis=-1) == y.argmax(axis=-1)
     assert network.metrics() == pytest.approx([rows.mean(), hits.mean()], rel=1e-5)

@@ -306,7 +306,7 @@ def test_penalty(core: ModuleType, rng: np.random.Generator, case: str) -> None:
     gradients[2] += numeric_gradient(penalty, problem.weights[2])
     expected = loss + penalty(problem.weights[2])
     problem.network.reset_metrics()
-    problem.network.evaluate(problem.x, problem.y, 0, ROWS, None)
+    problem.network.evaluate(problem.x, problem.y, 0, ROWS, ROWS, None)
     assert problem.network.metrics() == pytest.approx([expected], rel=1e-6)
     problem.train(1)
     assert problem.network.metrics() == pytest.approx([expected], rel=1e-6)

@@ -46,6 +46,31 @@ Rows rows_of(const py::array& x, const Shape& row) {
   return {.floats = data_of<float>(x, "x")};
 }
 
+Targets targets_of(const py::array& y, const Criterion& criterion, const Shape& output,
+                   const char* argument) {
+  Targets targets{
+      .width = elements(output), .positions = criterion.positions(), .classes = criterion.width()};
+  if (criterion.wants_labels()) {
+    check_rows(y, Shape(output.begin(), output.end() - 1), argument);
+    targets.label = data_of<std::int32_t>(y, argument);
+  } else {
+    check_rows(y, output, argument);
+    targets.dense = data_of<float>(y, argument);
+  }
+  return targets;
+}
+
+void check_labels(const Targets& targets, const Criterion& criterion, std::int64_t begin,
+                  std::int64_t end, const char* argument) {
+  const auto ignored = criterion.ignored_class();
+  for (std::int64_t i = begin * targets.positions; i < end * targets.positions; ++i) {
+    const std::int32_t label = targets.label[i];
+    if ((label >= 0 && label < targets.classes) || ignored == label) continue;
+    throw ValueError(std::string("`") + argument + "` must hold labels from 0 to " +
+                     std::to_string(targets.classes - 1) + ". Received: " + std::to_string(label));
+  }
+}
+
 void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
   if (0 <= begin && begin <= end && end <= size) return;
   throw ValueError("Rows [" + std::to_string(begin) + ", " + std::to_string(end) +

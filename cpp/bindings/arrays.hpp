@@ -37,6 +37,14 @@ const T* data_of(const py::array& array, const char* argument) {
 // x: uint8 or float32 (n, *row).
 Rows rows_of(const py::array& x, const Shape& row);
 
+// y for a criterion on outputs of this row shape: int32 labels (n, *all axes but the last) or
+// float32 (n, *output).
+Targets targets_of(const py::array& y, const Criterion& criterion, const Shape& output,
+                   const char* argument);
+// The labels of rows [begin, end) are classes, or the class that is ignored; ValueError otherwise.
+void check_labels(const Targets& targets, const Criterion& criterion, std::int64_t begin,
+                  std::int64_t end, const char* argument);
+
 // 0 <= begin <= end <= size.
 void check_range(std::int64_t begin, std::int64_t end, std::int64_t size);
 

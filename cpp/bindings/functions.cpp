@@ -9,39 +9,34 @@
 namespace convlet {
 namespace {
 
-// Loss of each row of y_pred, and scale 1 gradients.
-py::tuple crossentropy(const py::array& y_true, const py::array& y_pred, bool from_logits) {
+// Value and gradient of a criterion for each of y_pred's rows, which are positions.
+py::tuple criterion(const std::string& name, const py::dict& attributes, const py::array& y_true,
+                    const py::array& y_pred) {
   const Shape shape = shape_of(y_pred);
   if (shape.size() != 2)
-    throw ValueError("`y_pred` must have shape (rows, classes). Received: " + tuple_string(shape));
-  const float* p = data_of<float>(y_pred, "y_pred");
-  const bool labels = y_true.ndim() == 1;
-  check_shape(y_true, labels ? Shape{shape[0]} : shape, "y_true");
-  Targets targets{.width = shape[1]};
-  if (labels) {
-    targets.label = data_of<std::int32_t>(y_true, "y_true");
-    const auto* end = targets.label + shape[0];
-    const auto bad = [&](std::int32_t label) { return label < 0 || label >= shape[1]; };
-    if (std::any_of(targets.label, end, bad)) {
-      throw ValueError("`y_true` must hold labels from 0 to " + std::to_string(shape[1] - 1) + ".");
-    }
-  } else {
-    targets.dense = data_of<float>(y_true, "y_true");
-  }
-  Attributes attributes;
-  attributes.set("from_logits", from_logits);
-  const auto loss =
-      make_loss(labels ? "sparse_categorical_crossentropy" : "categorical_crossentropy", attributes,
-                {shape[1]});
-  py::array_t<float> losses(shape[0]);
+    throw ValueError("`y_pred` must have shape (rows, n). Received: " + tuple_string(shape));
+  const float* predictions = data_of<float>(y_pred, "y_pred");
+  const auto value = make_metric(name, attributes_of(attributes), {shape[1]});
+  const Targets targets = targets_of(y_true, *value, {shape[1]}, "y_true");
+  if (y_true.shape(0) != shape[0])
+    throw ValueError("y_true and y_pred must have the same number of rows.");
+  if (targets.label != nullptr) check_labels(targets, *value, 0, shape[0], "y_true");
+  const float* t = targets.dense;
+  const bool binary = t != nullptr && std::all_of(t, t + y_true.size(),
+                                                  [](float v) { return v == 0.0F || v == 1.0F; });
+  py::array_t<float> values(shape[0]);
   py::array_t<float> gradient(shape);
   std::vector<float> row(static_cast<std::size_t>(shape[1]));
   for (std::int64_t i = 0; i < shape[0]; ++i) {
-    std::copy_n(p + i * shape[1], shape[1], row.begin());
-    losses.mutable_data()[i] =
-        (*loss)(targets, i, false, 1.0F, row.data(), gradient.mutable_data() + i * shape[1]);
+    std::copy_n(predictions + i * shape[1], shape[1], row.begin());
+    const Judged judged{.targets = &targets,
+                        .row = i,
+                        .binary_targets = binary,
+                        .y = row.data(),
+                        .dy = gradient.mutable_data() + i * shape[1]};
+    values.mutable_data()[i] = (*value)(judged, false);
   }
-  return py::make_tuple(losses, gradient);
+  return py::make_tuple(values, gradient);
 }
 
 float* writable(py::array& array, std::int64_t size, const char* argument) {
@@ -72,9 +67,8 @@ void optimizer_step(const std::string& name, const py::dict& attributes, py::arr
 
 void register_functions(py::module_& m) {
   using py::arg;
-  m.def("crossentropy", &crossentropy, arg("y_true"), arg("y_pred"), arg("from_logits"),
-        "Loss of each row and its gradient with respect to y_pred; integer y_true (rows,) are "
-        "labels.");
+  m.def("criterion", &criterion, arg("name"), arg("attributes"), arg("y_true"), arg("y_pred"),
+        "A loss or metric of each row, and a loss's gradient with respect to y_pred.");
   m.def("optimizer_step", &optimizer_step, arg("name"), arg("attributes"), arg("w"), arg("g"),
         arg("slots"), arg("learning_rate"), arg("iteration"),
         "One step of an optimizer on w and its slots, in place.");

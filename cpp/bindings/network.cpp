@@ -107,63 +107,83 @@ void set_parameter_rules(Network& network, const std::vector<py::dict>& rules) {
   network.updater().set_rules(attributes);
 }
 
-Targets targets_of(const Network& network, const py::array& y) {
-  const std::int64_t width = elements(network.output_shape());
-  if (network.loss().wants_labels()) {
-    check_rows(y, {}, "y");
-    return {.label = data_of<std::int32_t>(y, "y"), .width = width};
-  }
-  check_rows(y, network.output_shape(), "y");
-  return {.dense = data_of<float>(y, "y"), .width = width};
+void check_batch_size(std::int64_t batch_size) {
+  if (batch_size < 1)
+    throw ValueError("`batch_size` must be at least 1. Received: " + std::to_string(batch_size));
 }
 
-// Every visited row exists, and so does its label.
-void check_visited(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t rows) {
+void require_objective(const Network& network) {
+  require_training(network);
+  if (!network.has_objective()) throw ValueError("The caller computes this network's loss.");
+}
+
+// Every visited row exists, and so do its labels.
+void check_visited(const Labels& labels, const Criterion& loss, std::int64_t begin,
+                   std::int64_t end, std::int64_t rows) {
   for (std::int64_t i = begin; i < end; ++i) {
-    const std::int64_t row = data.row(i);
+    const std::int64_t row = labels.row(i);
     if (row < 0 || row >= rows) {
       throw ValueError("`order` names row " + std::to_string(row) + " of " + std::to_string(rows) +
                        ".");
     }
-    if (data.y.label != nullptr && (data.y.label[row] < 0 || data.y.label[row] >= data.y.width)) {
-      throw ValueError("`y` must hold labels from 0 to " + std::to_string(data.y.width - 1) +
-                       ". Received: y[" + std::to_string(row) +
-                       "]=" + std::to_string(data.y.label[row]));
-    }
+    if (labels.targets.label != nullptr) check_labels(labels.targets, loss, row, row + 1, "y");
   }
+}
+
+// The weights of `rows` rows: one a row, or one a position.
+void take_weights(Labels& labels, const py::array& sample_weight, const Shape& output,
+                  std::int64_t rows) {
+  Shape by_position{rows};
+  by_position.insert(by_position.end(), output.begin(), output.end() - 1);
+  labels.weighs_positions = by_position.size() > 1 && sample_weight.ndim() > 1;
+  check_shape(sample_weight, labels.weighs_positions ? by_position : Shape{rows}, "sample_weight");
+  labels.sample_weight = data_of<float>(sample_weight, "sample_weight");
+}
+
+const std::int64_t* order_of(const std::optional<py::array>& order) {
+  if (!order) return nullptr;
+  check_rows(*order, {}, "order");
+  return data_of<std::int64_t>(*order, "order");
+}
+
+float* outputs_of(const Network& network, std::optional<py::array>& outputs, std::int64_t rows) {
+  if (!outputs) return nullptr;
+  check_rows(*outputs, network.output_shape(), "outputs");
+  if (outputs->shape(0) != rows)
+    throw ValueError("`outputs` must have " + std::to_string(rows) + " rows.");
+  data_of<float>(*outputs, "outputs");
+  return static_cast<float*>(outputs->mutable_data());
 }
 
 Dataset dataset_of(const Network& network, const py::array& x, const py::array& y,
                    const std::optional<py::array>& order,
                    const std::optional<py::array>& sample_weight, std::int64_t begin,
-                   std::int64_t end) {
-  require_training(network);
-  Dataset data{.x = rows_of(x, network.program().tensors.front()), .y = targets_of(network, y)};
+                   std::int64_t end, std::optional<py::array>& outputs) {
+  require_objective(network);
+  const Criterion& loss = network.objective().loss();
+  Dataset data;
+  data.x = rows_of(x, network.program().tensors.front());
+  data.labels.targets = targets_of(y, loss, network.output_shape(), "y");
   const std::int64_t rows = x.shape(0);
   if (y.shape(0) != rows) {
     throw ValueError("x and y must have the same number of rows. Received: " +
                      std::to_string(rows) + " and " + std::to_string(y.shape(0)));
   }
-  if (sample_weight) {
-    check_shape(*sample_weight, {rows}, "sample_weight");
-    data.sample_weight = data_of<float>(*sample_weight, "sample_weight");
-  }
-  if (order) {
-    check_rows(*order, {}, "order");
-    data.order = data_of<std::int64_t>(*order, "order");
-  }
+  if (sample_weight) take_weights(data.labels, *sample_weight, network.output_shape(), rows);
+  data.labels.order = order_of(order);
   check_range(begin, end, order ? order->shape(0) : rows);
-  check_visited(data, begin, end, rows);
+  check_visited(data.labels, loss, begin, end, rows);
+  data.outputs = outputs_of(network, outputs, end - begin);
+  data.outputs_begin = begin;
   return data;
 }
 
 void train(Network& network, const py::array& x, const py::array& y,
            const std::optional<py::array>& order, std::int64_t begin, std::int64_t end,
            std::int64_t batch_size, const std::optional<py::array>& sample_weight,
-           const std::optional<py::array>& learning_rates) {
-  const Dataset data = dataset_of(network, x, y, order, sample_weight, begin, end);
-  if (batch_size < 1)
-    throw ValueError("`batch_size` must be at least 1. Received: " + std::to_string(batch_size));
+           const std::optional<py::array>& learning_rates, std::optional<py::array> outputs) {
+  const Dataset data = dataset_of(network, x, y, order, sample_weight, begin, end, outputs);
+  check_batch_size(batch_size);
   if (begin == end) return;
   const float* rates = nullptr;
   if (learning_rates) {
@@ -176,12 +196,53 @@ void train(Network& network, const py::array& x, const py::array& y,
 }
 
 void evaluate(Network& network, const py::array& x, const py::array& y, std::int64_t begin,
-              std::int64_t end, const std::optional<py::array>& sample_weight) {
-  const Dataset data = dataset_of(network, x, y, std::nullopt, sample_weight, begin, end);
+              std::int64_t end, std::int64_t batch_size,
+              const std::optional<py::array>& sample_weight, std::optional<py::array> outputs) {
+  const Dataset data = dataset_of(network, x, y, std::nullopt, sample_weight, begin, end, outputs);
+  check_batch_size(batch_size);
   if (begin == end) return;
   const py::gil_scoped_release release;
   const Lock lock(network.mutex());
-  network.evaluate(data, begin, end);
+  network.evaluate(data, begin, end, batch_size);
+}
+
+void train_forward(Network& network, const py::array& x, const std::optional<py::array>& order,
+                   std::int64_t begin, std::int64_t end, std::optional<py::array> out) {
+  require_training(network);
+  const Rows rows = rows_of(x, network.program().tensors.front());
+  const std::int64_t* visited = order_of(order);
+  check_range(begin, end, order ? order->shape(0) : x.shape(0));
+  Labels sequence;
+  sequence.order = visited;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::int64_t row = sequence.row(i);
+    if (row < 0 || row >= x.shape(0))
+      throw ValueError("`order` names row " + std::to_string(row) + ", which is not there.");
+  }
+  float* to = outputs_of(network, out, end - begin);
+  if (begin == end) throw ValueError("A batch must have at least one row.");
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.train_forward(rows, visited, begin, end, to);
+}
+
+void train_backward(Network& network, const py::array& dy, double loss,
+                    std::optional<float> learning_rate) {
+  require_training(network);
+  check_rows(dy, network.output_shape(), "dy");
+  const float* data = data_of<float>(dy, "dy");
+  const std::int64_t rows = dy.shape(0);
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  if (rows == 0 || rows != network.pending_rows())
+    throw ValueError("`dy` must have the rows of the last train_forward().");
+  network.train_backward(data, loss, learning_rate.value_or(network.learning_rate));
+}
+
+void count(Network& network, double loss, std::int64_t rows) {
+  require_training(network);
+  const Lock lock(network.mutex());
+  network.count(loss, rows);
 }
 
 void predict(Network& network, const py::array& x, py::array& out, std::int64_t begin,
@@ -251,20 +312,18 @@ py::tuple vector_jacobian_product(Network& network, const py::array& x, const py
   return py::make_tuple(dx, parts);
 }
 
-std::vector<double> metrics_of(const Network& network) {
-  const Totals& totals = network.totals;
-  const double rows = std::max(totals.rows, 1.0);
-  std::vector<double> means{totals.loss / rows};
-  for (const double sum : totals.metrics) means.push_back(sum / rows);
-  return means;
-}
-
 void configure_training(Network& network, const std::string& loss, const py::dict& loss_attributes,
                         const std::string& optimizer, const py::dict& optimizer_attributes,
-                        const std::vector<std::string>& metrics) {
+                        const py::list& metrics) {
+  std::vector<MetricSpec> specs;
+  for (const py::handle& item : metrics) {
+    const auto metric = item.cast<py::tuple>();
+    specs.push_back({metric[0].cast<std::string>(), attributes_of(metric[1].cast<py::dict>()),
+                     metric[2].cast<bool>()});
+  }
   const Lock lock(network.mutex());
   network.configure_training(loss, attributes_of(loss_attributes), optimizer,
-                             attributes_of(optimizer_attributes), metrics);
+                             attributes_of(optimizer_attributes), specs);
 }
 
 py::tuple infer_op(const std::string& name, const py::dict& attributes,
@@ -308,11 +367,16 @@ void register_network(py::module_& m) {
       .def("set_parameter_rules", &set_parameter_rules, arg("rules"))
       .def("train", &train, arg("x"), arg("y"), arg("order").none(true), arg("begin"), arg("end"),
            arg("batch_size"), arg("sample_weight").none(true),
-           arg("learning_rates").none(true) = py::none())
-      .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"),
-           arg("sample_weight").none(true))
+           arg("learning_rates").none(true) = py::none(), arg("outputs").none(true) = py::none())
+      .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"), arg("batch_size"),
+           arg("sample_weight").none(true), arg("outputs").none(true) = py::none())
+      .def("train_forward", &train_forward, arg("x"), arg("order").none(true), arg("begin"),
+           arg("end"), arg("out"))
+      .def("train_backward", &train_backward, arg("dy"), arg("loss"),
+           arg("learning_rate").none(true) = py::none())
+      .def("count", &count, arg("loss"), arg("rows"))
       .def("reset_metrics", [](Network& n) { n.totals.clear(); })
-      .def("metrics", &metrics_of)
+      .def("metrics", &Network::means)
       .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))
       .def("set_trainable", &set_trainable, arg("trainable"))
       .def("predict_as_in_training", &predict_as_in_training, arg("x"), arg("out"), arg("step"),

@@ -23,30 +23,26 @@ void Network::set_parameter(std::size_t index, const float* value) {
 void Network::configure_training(const std::string& loss, const Attributes& loss_attributes,
                                  const std::string& optimizer,
                                  const Attributes& optimizer_attributes,
-                                 const std::vector<std::string>& metrics) {
-  auto new_loss = make_loss(loss, loss_attributes, output_shape());
-  std::vector<Metric> new_metrics;
-  for (const std::string& name : metrics) {
-    new_metrics.push_back(metric_named(name));
-    if (new_metrics.back().wants_labels != new_loss->wants_labels()) {
-      throw ValueError(
-          "Metric '" + name + "' and loss '" + loss +
-          "' need different targets: one takes integer labels, the other one-hot rows.");
-    }
+                                 const std::vector<MetricSpec>& metrics) {
+  std::unique_ptr<Objective> new_objective;
+  if (!loss.empty()) {
+    new_objective =
+        std::make_unique<Objective>(loss, loss_attributes, metrics, output_shape(), program_.tail);
   }
   auto new_updater = std::make_unique<Updater>(program_, optimizer, optimizer_attributes);
-  loss_ = std::move(new_loss);
+  objective_ = std::move(new_objective);
   updater_ = std::move(new_updater);
-  metrics_ = std::move(new_metrics);
+  pending_.reset();
   iterations = 0;
   totals = {};
-  totals.metrics.resize(metrics_.size());
+  totals.metrics.resize(metrics.size());
   inference_.workers.clear();
   training_.workers.clear();
 }
 
 void Network::set_trainable(const std::vector<bool>& trainable) {
   wanted_ = Wanted(program_, trainable);
+  pending_.reset();
 }
 
 std::vector<std::size_t> Network::trained_parameters() const {
@@ -58,10 +54,10 @@ std::vector<std::size_t> Network::trained_parameters() const {
 }
 
 Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
-                             std::vector<std::size_t> meetings) {
+                             std::vector<std::size_t> meetings, bool whole) {
   Crew& crew = mode == Mode::kTraining ? training_ : inference_;
   const std::int64_t share_rows = rows;
-  if (meetings.empty()) rows = std::min(rows, crew.rows_at_once);
+  if (!whole) rows = std::min(rows, crew.rows_at_once);
   if (mode == Mode::kTraining && crew.share_rows < share_rows) {
     crew.workers.clear();
     crew.share_rows = share_rows;
@@ -75,7 +71,7 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
     const int share = static_cast<int>(crew.workers.size());
     crew.workers.push_back(
         std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows));
-    crew.workers.back()->totals.metrics.resize(metrics_.size());
+    crew.workers.back()->totals.metrics.resize(totals.metrics.size());
   }
   crew.shared.clear();
   for (const auto& worker : crew.workers) crew.shared.push_back(worker->shared());
@@ -128,13 +124,13 @@ void Network::prepare_packed(Mode mode, const Wanted& wanted) {
   packed_is_stale_ = false;
 }
 
-Objective Network::objective(const Dataset& data) const {
-  const bool skip = program_.ends_in_softmax && loss_->fuses_softmax();
-  return {loss_.get(), &metrics_, data.y, data.sample_weight, skip};
+std::size_t Network::judged_steps() const {
+  return program_.steps.size() - (objective_->tail() != Tail::kNone ? 1 : 0);
 }
 
-std::size_t Network::judged_steps() const {
-  return program_.steps.size() - (program_.ends_in_softmax && loss_->fuses_softmax() ? 1 : 0);
+std::vector<double> Network::means() const {
+  if (objective_ != nullptr) return objective_->means(totals);
+  return {totals.loss / std::max(totals.rows, 1.0)};
 }
 
 }  // namespace convlet

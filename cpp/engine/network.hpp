@@ -5,30 +5,29 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/buffer.hpp"
 #include "engine/layout.hpp"
+#include "engine/objective.hpp"
 #include "engine/phases.hpp"
 #include "engine/program.hpp"
 #include "engine/team.hpp"
 #include "engine/updater.hpp"
 #include "engine/worker.hpp"
-#include "ops/loss.hpp"
 
 namespace convlet {
 
-// A user's labelled rows; `order` (or nullptr for 0, 1, 2, ...) says in which sequence they are
-// visited.
+// A user's labelled rows. The network's output for position `outputs_begin` + i of their order goes
+// to the i-th row of `outputs`, where that is not nullptr.
 struct Dataset {
   Rows x;
-  Targets y;
-  const float* sample_weight = nullptr;
-  const std::int64_t* order = nullptr;
-
-  std::int64_t row(std::int64_t i) const { return order != nullptr ? order[i] : i; }
+  Labels labels;
+  float* outputs = nullptr;
+  std::int64_t outputs_begin = 0;
 };
 
 // Not for use by two threads at once: bindings hold mutex() around every call. Arguments are
@@ -44,10 +43,10 @@ class Network {
   const float* parameters() const { return parameters_.data(); }
   void set_parameter(std::size_t index, const float* value);
 
-  // Sets loss, optimizer and metrics; the optimizer starts anew.
+  // Sets loss, optimizer and metrics; the optimizer starts anew. Loss "": the caller computes it.
   void configure_training(const std::string& loss, const Attributes& loss_attributes,
                           const std::string& optimizer, const Attributes& optimizer_attributes,
-                          const std::vector<std::string>& metrics);
+                          const std::vector<MetricSpec>& metrics);
   bool can_train() const { return updater_ != nullptr; }
   // One flag for each of the user's ops: the parameters of the others stay as they are from now on,
   // and no gradient is computed that is of use only to them.
@@ -55,7 +54,8 @@ class Network {
   // Indices of the parameters that an optimizer may change: all that their ops do not keep up to
   // date themselves.
   std::vector<std::size_t> trained_parameters() const;
-  const Loss& loss() const { return *loss_; }
+  bool has_objective() const { return objective_ != nullptr; }
+  const Objective& objective() const { return *objective_; }
   Updater& updater() { return *updater_; }
   float learning_rate = 0.001F;
   std::int64_t iterations = 0;
@@ -64,10 +64,22 @@ class Network {
   // each one step of the optimizer, with learning_rates[i] in the i-th or (nullptr) learning_rate.
   void train(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size,
              const float* learning_rates);
-  // Loss and metrics of positions [begin, end).
-  void evaluate(const Dataset& data, std::int64_t begin, std::int64_t end);
-  // Sums of loss and metrics since the last reset.
+  // Loss and metrics of positions [begin, end), as batches of `batch_size` where that matters.
+  void evaluate(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size);
+  // Sums of loss and metrics since the last reset, and the means that they make.
   Totals totals;
+  std::vector<double> means() const;
+
+  // One step of training in two halves, for a loss that the caller computes: the outputs for
+  // positions [begin, end) of `order` (nullptr: 0, 1, 2, ...), and then, from the gradient with
+  // respect to them, the step. `loss` is the batch's.
+  void train_forward(const Rows& x, const std::int64_t* order, std::int64_t begin, std::int64_t end,
+                     float* out);
+  void train_backward(const float* dy, double loss, float rate);
+  // Rows that the first half was last done for; 0 after the second.
+  std::int64_t pending_rows() const { return pending_ ? pending_->rows : 0; }
+  // Counts a batch of an evaluation whose loss the caller has computed.
+  void count(double loss, std::int64_t rows);
 
   // out[i] = the network's output for row i, begin <= i < end.
   void predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
@@ -101,35 +113,52 @@ class Network {
     Crew* crew;
     int shares;
     std::vector<Phase> phases;
+    std::int64_t slice;  // rows of one, at most
+    bool whole;          // a worker's whole share stays in its arena
     Pass pass;
-    bool backward;
+  };
+  // A step of training after its first half.
+  struct Pending {
+    Run run;
+    std::int64_t rows;
   };
 
-  // The crew with workers for `shares` shares of at most `rows` rows each.
-  Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings);
+  // The crew with workers for `shares` shares of at most `rows` rows each; `whole`: which they hold
+  // all at once.
+  Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings,
+             bool whole);
   bool is_serial(std::int64_t rows, double passes) const;
   int shares_for(std::int64_t rows, double passes) const;
   void prepare_packed(Mode mode, const Wanted& wanted);
-  Objective objective(const Dataset& data) const;
-  // Steps before the loss: all, or all but the softmax that the loss does itself.
+  // Steps before the objective: all, or all but the activation that it does itself.
   std::size_t judged_steps() const;
   Weights weights() const { return {parameters_.data(), packed_.data(), packed_at_.data()}; }
 
-  // For batches of at most `rows` rows, through the first `steps` steps.
+  // For batches of at most `rows` rows, through the first `steps` steps and back. `in_halves`: only
+  // there, but so that the way back can follow.
   Run prepare_run(Mode mode, std::int64_t rows, std::size_t steps, const Wanted& wanted,
-                  bool training);
+                  bool training, bool in_halves = false);
   // Carries positions [begin, end) of x, a batch, through the run's phases, together with the rest
   // of the team. Position i is row row_of(i) of x. Each slice's turn(worker, slice, its first
   // position) comes behind the last step forward, its home(...) behind the last step backward.
   template <class RowOf, class Turn, class Home>
   void carry(const Member& member, const Run& run, const Pass& pass, const Rows& x,
              std::int64_t begin, std::int64_t end, RowOf&& row_of, Turn&& turn, Home&& home) const;
-  // One batch; the rows are those of x.
-  template <class Turn, class Home>
-  void carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end, Turn&& turn,
-                   Home&& home) const;
+  // The same by a team of its own.
+  template <class RowOf, class Turn, class Home>
+  void carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end,
+                   RowOf&& row_of, Turn&& turn, Home&& home) const;
   // A prediction of fewer rows than there are threads, which share each step's work.
   void predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
+  // One batch of an evaluation.
+  void evaluate_batch(const Dataset& data, std::int64_t begin, std::int64_t end);
+  // Hands out a slice's outputs, those of positions from `first` on, if they are wanted.
+  void copy_outputs(Worker& worker, const Dataset& data, const Slice& slice,
+                    std::int64_t first) const;
+  Updater::Step update_step(const Updater::Workers& workers, float rate, std::int64_t iteration,
+                            std::int64_t rows);
+  // Ends a step of training, together with the rest of the team.
+  void update(const Member& member, const Run& run, const Updater::Step& step);
   // Lets ops bring the parameters that are not trained up to date.
   void update_state(const Run& run);
   Updater::Workers workers_of(const Run& run) const;
@@ -146,9 +175,9 @@ class Network {
   bool packed_for_training_ = false;
   bool packed_is_stale_ = true;
   std::vector<bool> packed_for_data_;  // by step: up to date for the data gradient, too
-  std::unique_ptr<Loss> loss_;
+  std::unique_ptr<Objective> objective_;
   std::unique_ptr<Updater> updater_;
-  std::vector<Metric> metrics_;
+  std::optional<Pending> pending_;
   Crew inference_;
   Crew training_;
 };

@@ -15,65 +15,69 @@ auto copy_output(std::size_t steps, std::int64_t size, float* out) {
   };
 }
 
-// Of a pass that does not go back.
 constexpr auto kNoHome = [](Worker&, const Slice&, std::int64_t) {};
+
+constexpr auto kAsTheyAre = [](std::int64_t i) { return i; };
 
 }  // namespace
 
 Network::Run Network::prepare_run(Mode mode, std::int64_t rows, std::size_t steps,
-                                  const Wanted& wanted, bool training) {
-  const bool backward = mode == Mode::kTraining;
-  const int shares = shares_for(rows, backward ? 3.0 : 1.0);
+                                  const Wanted& wanted, bool training, bool in_halves) {
+  const bool is_training = mode == Mode::kTraining;
+  if (is_training) pending_.reset();
+  const int shares = shares_for(rows, is_training ? 3.0 : 1.0);
   prepare_packed(mode, wanted);
   std::vector<std::size_t> meetings;
   if (training) meetings = meetings_of(program_, wanted.frozen);
-  Crew& the_crew = crew(mode, shares, (rows + shares - 1) / shares, meetings);
+  const bool whole = in_halves || !meetings.empty();
+  Crew& the_crew = crew(mode, shares, (rows + shares - 1) / shares, meetings, whole);
+  // Without a meeting in the plan of the arena each slice has to come home before the next starts.
+  const bool at_once = in_halves && meetings.empty();
+  const std::int64_t slice =
+      at_once ? the_crew.layout->rows : std::min(the_crew.layout->rows, the_crew.rows_at_once);
   const std::span<float* const> team(the_crew.shared.data(), static_cast<std::size_t>(shares));
+  std::vector<Phase> phases = plan_phases(meetings, steps);
+  if (in_halves || !is_training) phases = way_there(std::move(phases));
   return {.crew = &the_crew,
           .shares = shares,
-          .phases = plan_phases(meetings, steps),
-          .pass = {.weights = weights(), .wanted = &wanted, .training = training, .team = team},
-          .backward = backward};
+          .phases = std::move(phases),
+          .slice = slice,
+          .whole = whole,
+          .pass = {.weights = weights(), .wanted = &wanted, .training = training, .team = team}};
 }
 
 template <class RowOf, class Turn, class Home>
 void Network::carry(const Member& member, const Run& run, const Pass& pass, const Rows& x,
                     std::int64_t begin, std::int64_t end, RowOf&& row_of, Turn&& turn,
                     Home&& home) const {
-  // Where the team meets, a worker's whole share stays in its arena.
-  const bool whole = run.phases.size() > 1;
-  const std::int64_t most = std::min(run.crew->layout->rows, run.crew->rows_at_once);
-  const std::size_t phases = run.backward ? run.phases.size() : run.phases.size() / 2 + 1;
-  for (std::size_t p = 0; p < phases; ++p) {
-    const Phase& phase = run.phases[p];
+  for (const Phase& phase : run.phases) {
     member.for_shares(run.shares, [&](int share) {
       Worker& worker = *run.crew->workers[static_cast<std::size_t>(share)];
       const std::int64_t from = begin + share_begin(end - begin, share, run.shares);
       const std::int64_t to = begin + share_begin(end - begin, share + 1, run.shares);
       const auto visit = [&](std::int64_t first, std::int64_t rows) {
-        const Slice slice{rows, first - from, first - begin, whole ? first - from : 0};
-        for (std::int64_t r = 0; p == 0 && r < rows; ++r)
+        const Slice slice{rows, first - from, first - begin, run.whole ? first - from : 0};
+        for (std::int64_t r = 0; phase.is_start && r < rows; ++r)
           worker.gather(x, row_of(first + r), slice.place + r);
         worker.forward(pass, phase, slice);
         if (phase.is_turn) turn(worker, slice, first);
-        if (!run.backward) return;
         worker.backward(pass, phase, slice);
-        if (p + 1 == phases) home(worker, slice, first);
+        if (phase.is_home) home(worker, slice, first);
       };
-      for_pieces(from, to, most, visit);
-      if (whole && from == to) visit(from, 0);
-      if (run.backward && p + 1 == phases) worker.finish_gradient(*pass.wanted);
+      for_pieces(from, to, run.slice, visit);
+      if (run.whole && from == to) visit(from, 0);
+      if (phase.is_home) worker.finish_gradient(*pass.wanted);
     });
-    if (p + 1 < phases) member.barrier();
+    if (&phase != &run.phases.back()) member.barrier();
   }
 }
 
-template <class Turn, class Home>
+template <class RowOf, class Turn, class Home>
 void Network::carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end,
-                          Turn&& turn, Home&& home) const {
+                          RowOf&& row_of, Turn&& turn, Home&& home) const {
   run_team(run.shares, [&](const Member& member) {
     const simd::FlushDenormals flush;
-    carry(member, run, run.pass, x, begin, end, [](std::int64_t i) { return i; }, turn, home);
+    carry(member, run, run.pass, x, begin, end, row_of, turn, home);
   });
 }
 
@@ -84,19 +88,35 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
   const Run run = prepare_run(Mode::kTraining, batch_size, steps, wanted_, true);
   updater_->plan(run.shares, wanted_);
   const Updater::Workers workers = workers_of(run);
-  const Objective goal = objective(data);
   const bool learns = wanted_.tensor[steps];
   run_team(run.shares, [&](const Member& member) {
     const simd::FlushDenormals flush;
     Pass pass = run.pass;
-    const auto row_of = [&](std::int64_t i) { return data.row(i); };
+    const auto row_of = [&](std::int64_t i) { return data.labels.row(i); };
     for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
       const std::int64_t number = (first - begin) / batch_size;
       const std::int64_t iteration = iterations + (learns ? number : 0);
       pass.step = static_cast<std::uint64_t>(iteration);
       pass.batch_rows = rows;
-      const Updater::Step step{
-          .learning_rate = learning_rates != nullptr ? learning_rates[number] : learning_rate,
+      Batch batch = objective_->batch(data.labels, first, rows);
+      batch.scale *= updater_->loss_scale();
+      const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t at) {
+        worker.judge(*objective_, batch, at, slice, steps);
+        copy_outputs(worker, data, slice, at);
+      };
+      carry(member, run, pass, data.x, first, first + rows, row_of, judge, kNoHome);
+      const float rate = learning_rates != nullptr ? learning_rates[number] : learning_rate;
+      update(member, run, update_step(workers, rate, iteration, rows));
+    });
+  });
+  if (learns) iterations += (end - begin + batch_size - 1) / batch_size;
+  collect_totals(run);
+  totals.loss += updater_->take_penalty();
+}
+
+Updater::Step Network::update_step(const Updater::Workers& workers, float rate,
+                                   std::int64_t iteration, std::int64_t rows) {
+  return {.learning_rate = rate,
           .iteration = iteration,
           .rows = rows,
           .workers = workers,
@@ -104,23 +124,72 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
           .packed = packed_.data(),
           .packed_at = packed_at_.data(),
           .packed_for_data = packed_for_data_};
-      const float scale = updater_->loss_scale() / static_cast<float>(rows);
-      const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t at) {
-        worker.judge(goal, slice, steps, scale, [&](std::int64_t r) { return data.row(at + r); });
-      };
-      carry(member, run, pass, data.x, first, first + rows, row_of, judge, kNoHome);
-      member.for_shares(run.shares, [&](int share) { updater_->prepare(share, step); });
-      member.barrier();
-      updater_->run(member, step);
-      member.for_shares(run.shares, [&](int share) {
-        if (share == 0) update_state(run);
-      });
-      member.barrier();
-    });
+}
+
+void Network::update(const Member& member, const Run& run, const Updater::Step& step) {
+  member.for_shares(run.shares, [&](int share) { updater_->prepare(share, step); });
+  member.barrier();
+  updater_->run(member, step);
+  member.for_shares(run.shares, [&](int share) {
+    if (share == 0) update_state(run);
   });
-  if (learns) iterations += (end - begin + batch_size - 1) / batch_size;
-  collect_totals(run);
-  totals.loss += updater_->take_penalty();
+  member.barrier();
+}
+
+void Network::copy_outputs(Worker& worker, const Dataset& data, const Slice& slice,
+                           std::int64_t first) const {
+  if (data.outputs == nullptr) return;
+  const std::size_t steps = judged_steps();
+  const std::int64_t size = program_.tensor_size(steps);
+  std::copy_n(worker.tensor(steps, slice.place), slice.rows * size,
+              data.outputs + (first - data.outputs_begin) * size);
+}
+
+void Network::train_forward(const Rows& x, const std::int64_t* order, std::int64_t begin,
+                            std::int64_t end, float* out) {
+  const std::size_t steps = program_.steps.size();
+  Run run = prepare_run(Mode::kTraining, end - begin, steps, wanted_, true, true);
+  run.pass.step = static_cast<std::uint64_t>(iterations);
+  run.pass.batch_rows = end - begin;
+  const auto row_of = [&](std::int64_t i) {
+    return order != nullptr ? order[begin + i] : begin + i;
+  };
+  carry_alone(run, x, 0, end - begin, row_of, copy_output(steps, program_.tensor_size(steps), out),
+              kNoHome);
+  pending_ = {std::move(run), end - begin};
+}
+
+void Network::train_backward(const float* dy, double loss, float rate) {
+  Run run = std::move(pending_->run);
+  const std::int64_t rows = pending_->rows;
+  pending_.reset();
+  const std::size_t steps = program_.steps.size();
+  const std::int64_t size = program_.tensor_size(steps);
+  prepare_packed(Mode::kTraining, wanted_);
+  run.pass.weights = weights();
+  run.phases = way_back(plan_phases(run.crew->meetings, steps));
+  updater_->plan(run.shares, wanted_);
+  const Updater::Workers workers = workers_of(run);
+  const Updater::Step step = update_step(workers, rate, iterations, rows);
+  const auto turn = [&](Worker& worker, const Slice& slice, std::int64_t first) {
+    std::transform(dy + first * size, dy + (first + slice.rows) * size,
+                   worker.gradient(steps, slice.place),
+                   [&](float d) { return d * updater_->loss_scale(); });
+  };
+  run_team(run.shares, [&](const Member& member) {
+    const simd::FlushDenormals flush;
+    carry(member, run, run.pass, {}, 0, rows, kAsTheyAre, turn, kNoHome);
+    update(member, run, step);
+  });
+  if (wanted_.tensor[steps]) ++iterations;
+  totals.loss += loss * static_cast<double>(rows) + updater_->take_penalty();
+  totals.rows += static_cast<double>(rows);
+}
+
+void Network::count(double loss, std::int64_t rows) {
+  totals.loss +=
+      static_cast<double>(rows) * (loss + updater_->penalty(parameters_.data(), wanted_));
+  totals.rows += static_cast<double>(rows);
 }
 
 Updater::Workers Network::workers_of(const Run& run) const {
@@ -151,14 +220,24 @@ void Network::collect_totals(const Run& run) {
   }
 }
 
-void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end) {
+void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end,
+                       std::int64_t batch_size) {
+  if (!objective_->depends_on_batches()) batch_size = end - begin;
+  for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
+    evaluate_batch(data, first, first + rows);
+  });
+}
+
+void Network::evaluate_batch(const Dataset& data, std::int64_t begin, std::int64_t end) {
   const std::size_t steps = judged_steps();
   const Run run = prepare_run(Mode::kInference, end - begin, steps, all_wanted_, false);
-  const Objective goal = objective(data);
+  const Batch batch = objective_->batch(data.labels, begin, end - begin);
   const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t first) {
-    worker.judge(goal, slice, steps, 0.0F, [&](std::int64_t r) { return data.row(first + r); });
+    worker.judge(*objective_, batch, first, slice, steps);
+    copy_outputs(worker, data, slice, first);
   };
-  carry_alone(run, data.x, begin, end, judge, kNoHome);
+  const auto row_of = [&](std::int64_t i) { return data.labels.row(i); };
+  carry_alone(run, data.x, begin, end, row_of, judge, kNoHome);
   collect_totals(run);
   totals.loss += static_cast<double>(end - begin) * updater_->penalty(parameters_.data(), wanted_);
 }
@@ -167,7 +246,7 @@ void Network::predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t e
   const int parts = num_threads();
   const std::size_t steps = program_.steps.size();
   prepare_packed(Mode::kInference, all_wanted_);
-  const Crew& the_crew = crew(Mode::kInference, parts, end - begin, {});
+  const Crew& the_crew = crew(Mode::kInference, parts, end - begin, {}, false);
   const Pass pass{.weights = weights(), .wanted = &all_wanted_, .team = {}};
   Worker& owner = *the_crew.workers[0];
   for_pieces(begin, end, the_crew.layout->rows, [&](std::int64_t first, std::int64_t rows) {
@@ -192,7 +271,8 @@ void Network::predict(const Rows& x, std::int64_t begin, std::int64_t end, float
   if (rows < num_threads() && !is_serial(rows, 1.0)) return predict_in_parts(x, begin, end, out);
   const std::size_t steps = program_.steps.size();
   const Run run = prepare_run(Mode::kInference, end - begin, steps, all_wanted_, false);
-  carry_alone(run, x, begin, end, copy_output(steps, program_.tensor_size(steps), out), kNoHome);
+  carry_alone(run, x, begin, end, kAsTheyAre, copy_output(steps, program_.tensor_size(steps), out),
+              kNoHome);
 }
 
 void Network::predict_as_in_training(const Rows& x, std::int64_t rows, std::uint64_t step,
@@ -200,10 +280,11 @@ void Network::predict_as_in_training(const Rows& x, std::int64_t rows, std::uint
   const Wanted wanted(program_, trainable);
   const std::size_t steps = program_.steps.size();
   Run run = prepare_run(Mode::kTraining, rows, steps, wanted, true);
-  run.backward = false;
+  run.phases = way_there(std::move(run.phases));
   run.pass.step = step;
   run.pass.batch_rows = rows;
-  carry_alone(run, x, 0, rows, copy_output(steps, program_.tensor_size(steps), out), kNoHome);
+  carry_alone(run, x, 0, rows, kAsTheyAre, copy_output(steps, program_.tensor_size(steps), out),
+              kNoHome);
   update_state(run);
 }
 
@@ -223,7 +304,7 @@ void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const Tr
     std::transform(from, from + slice.rows * x_size, dx + first * x_size,
                    [this](float d) { return d * program_.input_scale; });
   };
-  carry_alone(run, x, 0, rows, turn, home);
+  carry_alone(run, x, 0, rows, kAsTheyAre, turn, home);
   std::fill_n(gradient, program_.parameter_size, 0.0F);
   for (int share = 0; share < run.shares; ++share) {
     float* part = run.crew->workers[static_cast<std::size_t>(share)]->parameter_gradient();

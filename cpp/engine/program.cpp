@@ -11,6 +11,11 @@ bool is_activation(const OpSpec& spec, const std::string& activation) {
   return spec.name == "activation" && spec.attributes.text("activation") == activation;
 }
 
+Tail tail_of(const OpSpec& spec) {
+  if (is_activation(spec, "softmax")) return Tail::kSoftmax;
+  return is_activation(spec, "sigmoid") ? Tail::kSigmoid : Tail::kNone;
+}
+
 // Whether `pool` is a 2x2 max pooling that cuts an image of height x width into whole windows and
 // drops the rest.
 bool is_pool_of_four(const OpSpec& pool, const Shape& image) {
@@ -116,7 +121,7 @@ Program::Program(const Shape& input, std::vector<OpSpec> ops)
   }
   for (std::size_t t = 1; t <= graph.size(); ++t) {
     if (tensor_of[t]) continue;  // part of an earlier step
-    ends_in_softmax = t == graph.size() && is_activation(graph.writer_of(t), "softmax");
+    tail = t == graph.size() ? tail_of(graph.writer_of(t)) : Tail::kNone;
     Step step{nullptr, {}, static_cast<int>(t) - 1, parameter_size};
     std::vector<Shape> shapes;
     for (const std::size_t from : graph.writer_of(t).inputs) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/loss.hpp"
 #include "ops/op.hpp"
 
 namespace convlet {
@@ -51,7 +52,7 @@ struct Program {
   int op_count;  // of the user's ops
   float input_scale = 1.0F;
   float input_offset = 0.0F;
-  bool ends_in_softmax = false;
+  Tail tail = Tail::kNone;
   double flops_per_row = 0.0;  // a rough count of the forward pass
 
   std::int64_t tensor_size(std::size_t tensor) const { return elements(tensors[tensor]); }

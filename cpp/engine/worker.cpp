@@ -1,22 +1,8 @@
 #include "engine/worker.hpp"
 
-#include <algorithm>
-
 #include "kernels/convert.hpp"
 
 namespace convlet {
-
-void Totals::clear() {
-  rows = 0.0;
-  loss = 0.0;
-  std::fill(metrics.begin(), metrics.end(), 0.0);
-}
-
-void Totals::add(const Totals& other) {
-  rows += other.rows;
-  loss += other.loss;
-  for (std::size_t m = 0; m < metrics.size(); ++m) metrics[m] += other.metrics[m];
-}
 
 Worker::Worker(const Program& program, const Layout& layout, Mode mode, int share,
                std::int64_t share_rows)
@@ -168,6 +154,15 @@ Context Worker::context(const Pass& pass, std::size_t s, const Slice& slice) con
                    .at = layout_.shared[s],
                    .self = share_,
                    .batch_rows = pass.batch_rows}};
+}
+
+void Worker::judge(const Objective& objective, const Batch& batch, std::int64_t first,
+                   const Slice& slice, std::size_t steps) {
+  for (std::int64_t r = 0; r < slice.rows; ++r) {
+    const std::int64_t place = slice.place + r;
+    objective.judge(batch, batch.labels->row(first + r), tensor(steps, place),
+                    training_ ? gradient(steps, place) : nullptr, totals);
+  }
 }
 
 }  // namespace convlet

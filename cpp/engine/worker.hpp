@@ -7,9 +7,9 @@
 
 #include "engine/buffer.hpp"
 #include "engine/layout.hpp"
+#include "engine/objective.hpp"
 #include "engine/phases.hpp"
 #include "engine/program.hpp"
-#include "ops/loss.hpp"
 
 namespace convlet {
 
@@ -44,25 +44,6 @@ struct Slice {
   std::int64_t place;      // in the arena: its rows [place, place + rows)
 };
 
-// Sums over rows.
-struct Totals {
-  double rows = 0.0;
-  double loss = 0.0;
-  std::vector<double> metrics;
-
-  void clear();
-  void add(const Totals& other);
-};
-
-// What a training step or an evaluation wants to know of the last layer's output.
-struct Objective {
-  const Loss* loss;
-  const std::vector<Metric>* metrics;
-  Targets targets;
-  const float* sample_weight;  // one a row, or nullptr
-  bool skip_softmax;           // the loss does the last step itself
-};
-
 class Worker {
  public:
   // The share-th of a team, for shares of at most share_rows rows.
@@ -82,11 +63,10 @@ class Worker {
   void backward(const Pass& pass, const Phase& phase, const Slice& slice);
   // After the last backward of a step.
   void finish_gradient(const Wanted& wanted);
-  // Loss and metrics of the output of the first `steps` steps, r-th row = the user's row(r); scale
-  // > 0: also the loss's gradient, times scale.
-  template <class RowOf>
-  void judge(const Objective& objective, const Slice& slice, std::size_t steps, float scale,
-             RowOf&& row_of);
+  // Loss and metrics of the output of the first `steps` steps; the slice's rows are those at
+  // positions first, first + 1, ... of the labels' order. In training also the loss's gradient.
+  void judge(const Objective& objective, const Batch& batch, std::int64_t first, const Slice& slice,
+             std::size_t steps);
 
   // Tensor t, and the gradient with respect to it, of the row at `place`.
   float* tensor(std::size_t t, std::int64_t place) {
@@ -127,25 +107,5 @@ class Worker {
   Buffer shared_;
   Buffer parameter_gradient_;  // zero between steps
 };
-
-template <class RowOf>
-void Worker::judge(const Objective& objective, const Slice& slice, std::size_t steps, float scale,
-                   RowOf&& row_of) {
-  const std::int64_t width = program_.tensor_size(steps);
-  for (std::int64_t r = 0; r < slice.rows; ++r) {
-    const std::int64_t row = row_of(r);
-    float* y = tensor(steps, slice.place + r);
-    for (std::size_t m = 0; m < objective.metrics->size(); ++m) {
-      totals.metrics[m] +=
-          static_cast<double>((*objective.metrics)[m].value(objective.targets, row, y, width));
-    }
-    const float weight = objective.sample_weight != nullptr ? objective.sample_weight[row] : 1.0F;
-    float* dy = scale > 0.0F ? gradient(steps, slice.place + r) : nullptr;
-    const float loss =
-        (*objective.loss)(objective.targets, row, objective.skip_softmax, scale * weight, y, dy);
-    totals.loss += static_cast<double>(weight) * static_cast<double>(loss);
-  }
-  totals.rows += static_cast<double>(slice.rows);
-}
 
 }  // namespace convlet

@@ -5,6 +5,17 @@
 
 namespace convlet {
 
+void activate(Activation f, std::int64_t rows, std::int64_t n, const float* x, float* y) {
+  switch (f) {
+    case Activation::kRelu:
+      return map(activation::Relu{}, rows * n, x, y);
+    case Activation::kSigmoid:
+      return map(activation::Sigmoid{}, rows * n, x, y);
+    case Activation::kSoftmax:
+      return softmax({rows, n, 1}, x, y);
+  }
+}
+
 void activate_backward(Activation f, std::int64_t rows, std::int64_t n, const float* y,
                        const float* dy, float* dx) {
   switch (f) {

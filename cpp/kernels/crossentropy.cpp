@@ -11,23 +11,26 @@ constexpr float kEpsilon = 1e-7F;  // Keras's backend.epsilon()
 bool inside(float q) { return q >= kEpsilon && q <= 1.0F - kEpsilon; }
 
 float weight_of(const ClassTarget& target, std::int64_t i) {
-  return target.dense != nullptr ? target.dense[i] : static_cast<float>(i == target.label);
+  return target.dense != nullptr ? target.keep * target.dense[i] + target.add
+                                 : static_cast<float>(i == target.label);
 }
 
 // q = clip(p / sum p); loss = -sum t log q.
-float dense_crossentropy(std::int64_t n, const float* p, const float* t, float scale, float* dp) {
+float dense_crossentropy(std::int64_t n, const float* p, const ClassTarget& target, float scale,
+                         float* dp) {
   float total = 0.0F;
   for (std::int64_t i = 0; i < n; ++i) total += p[i];
   float loss = 0.0F;
   float dot = 0.0F;  // sum q dloss/dq, the part of the gradient that the division by the sum adds
   for (std::int64_t i = 0; i < n; ++i) {
     const float q = p[i] / total;
-    loss -= t[i] * std::log(std::clamp(q, kEpsilon, 1.0F - kEpsilon));
-    if (inside(q)) dot -= t[i];
+    const float t = weight_of(target, i);
+    loss -= t * std::log(std::clamp(q, kEpsilon, 1.0F - kEpsilon));
+    if (inside(q)) dot -= t;
   }
   for (std::int64_t i = 0; dp != nullptr && i < n; ++i) {
     const float q = p[i] / total;
-    dp[i] = scale * ((inside(q) ? -t[i] / q : 0.0F) - dot) / total;
+    dp[i] = scale * ((inside(q) ? -weight_of(target, i) / q : 0.0F) - dot) / total;
   }
   return loss;
 }
@@ -70,7 +73,7 @@ float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarge
 
 float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target,
                                float scale, float* dp) {
-  return target.dense != nullptr ? dense_crossentropy(n, p, target.dense, scale, dp)
+  return target.dense != nullptr ? dense_crossentropy(n, p, target, scale, dp)
                                  : label_crossentropy(n, p, target.label, scale, dp);
 }
 

@@ -6,10 +6,13 @@
 
 namespace convlet {
 
-// One row's target: n weights (one-hot or not), or one class (dense == nullptr).
+// One row's target: n weights keep * dense[i] + add (one-hot, smoothed or neither), or one class
+// (dense == nullptr).
 struct ClassTarget {
   const float* dense;
   std::int32_t label;
+  float keep = 1.0F;
+  float add = 0.0F;
 };
 
 // p = softmax(logits); returns -sum t log p = sum t (log sum exp(x - max) - (x - max)). dlogits

@@ -24,6 +24,10 @@ Input: TypeAlias = Float32 | npt.NDArray[np.uint8]
 Target: TypeAlias = Float32 | npt.NDArray[np.int32]
 Order: TypeAlias = npt.NDArray[np.int64]
 
+# Losses whose last axis is one of classes.
+_CATEGORICAL = ("categorical_crossentropy", "categorical_focal_crossentropy")
+_NOT_ELEMENTWISE = (*_CATEGORICAL, "categorical_hinge", "kl_divergence", "cosine_similarity")
+
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
@@ -33,13 +37,22 @@ class LabelledRows:
 
     Attributes:
         x: Rows of the input, uint8 or float32.
-        y: Targets: one-hot float32 rows, or int32 class indices of shape (n,).
-        sample_weight: float32 weights of shape (n,), or `None`.
+        y: Targets for the compiled code: float32, of the shape of the outputs, or int32 class
+            indices; `None` if it does not compute the loss.
+        sample_weight: float32 weights, one a row or one for each position of the axes but the
+            last; or `None`.
+        y_given: The targets as the caller passed them; `None` without targets.
     """
 
     x: Input
-    y: Target
+    y: Target | None
     sample_weight: Float32 | None
+    y_given: npt.NDArray[Any] | None
+
+    @property
+    def y_shape(self) -> Shape | None:
+        """Shape of one row of the targets, as they were passed; `None` without targets."""
+        return None if self.y_given is None else self.y_given.shape[1:]
 
     def __len__(self) -> int:
         return len(self.x)
@@ -60,7 +73,8 @@ def as_labelled_rows(
     Args:
         x: Input, shape (n, *input_shape).
         y: Targets as the loss takes them.
-        sample_weight: Weights of the rows, shape (n,) or (n, 1), or `None`.
+        sample_weight: Weights of the rows, shape (n,) or (n, 1), or for outputs of more axes of the
+            positions, shape (n, *output_shape[:-1]); or `None`.
         class_weight: Dictionary from class index to weight, 1 for a missing class; or `None`.
         input_shape: Shape of one row of the input.
         output_shape: Shape of one row of the model's output.
@@ -78,12 +92,14 @@ def as_labelled_rows(
         arrays["sample_weight"] = as_array("sample_weight", sample_weight)
     check_cardinality(arrays)
     rows = as_rows("x", x, input_shape)
-    targets = (as_labels if loss.SPARSE else as_one_hot)(y, output_shape)
+    targets: Target | None = None
+    if loss.is_native:
+        targets = (as_labels if loss.SPARSE else as_targets)(y, output_shape, loss)
     if class_weight is not None:
-        weights: Float32 | None = weights_of_classes(targets, class_weight)
+        weights: Float32 | None = weights_of_classes(y, class_weight)
     else:
-        weights = _as_weights(arrays.get("sample_weight"))
-    return LabelledRows(rows, targets, weights)
+        weights = _as_weights(arrays.get("sample_weight"), output_shape)
+    return LabelledRows(rows, targets, weights, y)
 
 
 def as_array(name: str, data: Any) -> npt.NDArray[Any]:
@@ -141,19 +157,24 @@ def as_rows(name: str, x: Any, row_shape: Shape) -> Input:
     return _convert(array, np.float32)
 
 
-def as_one_hot(y: npt.NDArray[Any], output_shape: Shape) -> Float32:
-    """Checks and converts one-hot (or probability) targets.
+def as_targets(y: npt.NDArray[Any], output_shape: Shape, loss: Loss) -> Float32:
+    """Checks and converts targets like the outputs.
+
+    A last axis of length 1 may be missing, or be one too many, as in Keras.
 
     Raises:
         ValueError: If they do not have the shape of the model's output.
     """
-    _check_classes(output_shape)
+    if loss.IDENTIFIER in _CATEGORICAL:
+        _check_classes(output_shape)
     expected = (len(y), *output_shape)
+    if y.shape == (*expected, 1) or ((*y.shape, 1) == expected and _may_expand(y, loss)):
+        y = y.reshape(expected)
     if y.ndim != len(expected):
         hint = (
             ". For integer labels use the loss 'sparse_categorical_crossentropy', or encode them "
             "with convlet.utils.to_categorical"
-            if y.shape in ((len(y),), (len(y), 1))
+            if y.shape in ((len(y),), (len(y), 1)) and loss.IDENTIFIER in _CATEGORICAL
             else ""
         )
         raise ValueError(
@@ -168,46 +189,45 @@ def as_one_hot(y: npt.NDArray[Any], output_shape: Shape) -> Float32:
     return _convert(y, np.float32)
 
 
-def as_labels(y: npt.NDArray[Any], output_shape: Shape) -> npt.NDArray[np.int32]:
-    """Checks and converts integer labels of shape (n,) or (n, 1).
+def as_labels(y: npt.NDArray[Any], output_shape: Shape, loss: Loss) -> npt.NDArray[np.int32]:
+    """Checks and converts integer labels of shape (n, *output_shape[:-1]) or (..., 1).
 
     Raises:
         ValueError: If they are not class indices of the model's output.
     """
-    if len(output_shape) != 1:
-        raise ValueError(
-            "The loss 'sparse_categorical_crossentropy' needs a model with output shape "
-            f"(None, classes). Received: output.shape={(None, *output_shape)}"
-        )
     _check_classes(output_shape)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    (classes,) = output_shape
-    if y.ndim != 1:
+    *positions, classes = output_shape
+    expected = (len(y), *positions)
+    if y.shape == (*expected, 1):
+        y = y.reshape(expected)
+    if y.shape != expected:
         hint = (
             ". For one-hot labels use the loss 'categorical_crossentropy'"
-            if y.shape == (len(y), classes)
+            if y.shape == (*expected, classes)
             else ""
         )
+        shapes = f"({', '.join(map(str, ('n', *positions)))}{'' if positions else ','})"
         raise ValueError(
-            "The loss 'sparse_categorical_crossentropy' needs labels of shape (n,) or (n, 1). "
-            f"Received: y.shape={y.shape}{hint}"
+            f"The loss 'sparse_categorical_crossentropy' needs labels of shape {shapes} or "
+            f"{shapes[:-1].rstrip(',')}, 1). Received: y.shape={y.shape}{hint}"
         )
     if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
         raise ValueError("Labels must be whole numbers")
-    if len(y) and not (y.min() >= 0 and y.max() < classes):
-        wrong = y.min() if y.min() < 0 else y.max()
+    ignored = loss.options().get("ignore_class")
+    counted = y if ignored is None else y[y != ignored]
+    if counted.size and not (counted.min() >= 0 and counted.max() < classes):
+        wrong = counted.min() if counted.min() < 0 else counted.max()
         raise ValueError(
             f"Received a label value of {wrong} which is outside the valid range of [0, {classes})"
         )
     return _convert(y, np.int32)
 
 
-def weights_of_classes(y: Target, class_weight: Any) -> Float32:
+def weights_of_classes(y: npt.NDArray[Any], class_weight: Any) -> Float32:
     """Returns the weight of each row from the weights of the classes.
 
     Args:
-        y: One-hot targets, or class indices.
+        y: One-hot targets (n, classes), or class indices (n,) or (n, 1).
         class_weight: Dictionary from class index to weight; a missing class has weight 1.
 
     Raises:
@@ -222,7 +242,7 @@ def weights_of_classes(y: Target, class_weight: Any) -> Float32:
         raise ValueError(
             f"`class_weight` needs one label per row. Received targets of shape {y.shape}"
         )
-    labels = y if y.ndim == 1 else y.argmax(axis=-1)
+    labels = y.argmax(axis=-1) if y.ndim == 2 and y.shape[1] != 1 else np.round(y.reshape(len(y)))
     weights = np.ones(len(labels), np.float32)
     for label, weight in class_weight.items():
         index = check_integer("class_weight key", label, 0)
@@ -246,6 +266,11 @@ def split_off_validation(
         ValueError: If one side would be empty.
     """
     names = ("x", "y", "sample_weight")
+    if not is_array(arrays[0]):
+        raise ValueError(
+            "Argument `validation_split` is only supported for tensors or NumPy arrays."
+            f"Found incompatible type in the input: {[type(arrays[0])]}"
+        )
     converted = [
         None if array is None else as_array(name, array)
         for name, array in zip(names, arrays, strict=True)
@@ -264,6 +289,16 @@ def split_off_validation(
     first = [None if array is None else array[:split] for array in converted]
     last = [None if array is None else array[split:] for array in converted]
     return first, last
+
+
+def is_array(data: Any) -> bool:
+    """Tells whether data are rows in one array, or in a list, rather than batches to iterate over.
+
+    `None` counts as an array too: one that is missing.
+    """
+    if data is None or isinstance(data, (str, bytes, Sequence)) or hasattr(data, "__array__"):
+        return True
+    return not hasattr(data, "__iter__") and not hasattr(data, "__getitem__")
 
 
 def check_cardinality(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -296,16 +331,27 @@ def epoch_order(rows: int, batch_size: int, shuffle: bool | str) -> Order | None
     return generator().permutation(rows) if shuffle else None
 
 
-def _as_weights(sample_weight: npt.NDArray[Any] | None) -> Float32 | None:
+def _as_weights(sample_weight: npt.NDArray[Any] | None, output_shape: Shape) -> Float32 | None:
     if sample_weight is None:
         return None
     rows = len(sample_weight)
+    positions = (rows, *output_shape[:-1])
+    if sample_weight.shape in (positions, (*positions, 1)):
+        return _convert(sample_weight.reshape(positions), np.float32)
     if sample_weight.shape not in ((rows,), (rows, 1)):
+        by_position = (
+            "" if len(positions) == 1 else f", or per position, shape (n, *{positions[1:]})"
+        )
         raise ValueError(
-            "`sample_weight` must have one weight per row, shape (n,). "
+            f"`sample_weight` must have one weight per row, shape (n,){by_position}. "
             f"Received: shape {sample_weight.shape}"
         )
     return _convert(sample_weight.reshape(rows), np.float32)
+
+
+def _may_expand(y: npt.NDArray[Any], loss: Loss) -> bool:
+    # What is no mean over the last axis would be another number over another axis.
+    return y.ndim == 1 or loss.IDENTIFIER not in _NOT_ELEMENTWISE
 
 
 def _check_classes(output_shape: Shape) -> None:

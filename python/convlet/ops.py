@@ -574,5 +574,6 @@ def _label_targets(
 def _crossentropy(
     y_true: npt.NDArray[Any], y_pred: Array, from_logits: bool
 ) -> tuple[Array, Array]:
-    check_bool("from_logits", from_logits)
-    return _native.core.crossentropy(y_true, y_pred, from_logits)
+    attributes = {"from_logits": check_bool("from_logits", from_logits)}
+    name = "categorical_crossentropy" if y_true.ndim == 2 else "sparse_categorical_crossentropy"
+    return _native.core.criterion(name, attributes, y_true, y_pred)

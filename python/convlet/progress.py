@@ -28,12 +28,13 @@ class Progress:
     """Shows nothing; base class of the ones that show something.
 
     Args:
-        steps: Number of steps of an epoch.
+        steps: Number of steps of an epoch; `None` where only its end will tell.
         epochs: Number of epochs.
     """
 
-    def __init__(self, steps: int, epochs: int = 1) -> None:
+    def __init__(self, steps: int | None, epochs: int = 1) -> None:
         self.steps = steps
+        self._done = 0
         self.epochs = epochs
         self._started = time.perf_counter()
 
@@ -41,14 +42,19 @@ class Progress:
         """Starts an epoch, counted from 0."""
         self._started = time.perf_counter()
 
-    def update(self, step: int, logs: Mapping[str, Any]) -> None:
+    def update(self, step: int, logs: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Shows that `step` steps of the epoch are done."""
+        self._done = step
 
     def end(self, logs: Mapping[str, Any]) -> None:
         """Ends an epoch."""
 
     def close(self) -> None:
         """Leaves the cursor on a line of its own, also after an error."""
+
+    def _all_steps(self) -> int:
+        """Number of steps of an epoch that has ended."""
+        return max(self._done if self.steps is None else self.steps, 1)
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
@@ -63,7 +69,7 @@ class LineProgress(Progress):
         title_line: Whether "Epoch 1/5" gets a line of its own, as with Keras's `verbose=2`.
     """
 
-    def __init__(self, steps: int, epochs: int = 1, title_line: bool = False) -> None:
+    def __init__(self, steps: int | None, epochs: int = 1, title_line: bool = False) -> None:
         super().__init__(steps, epochs)
         self._title_line = title_line
         self._title = ""
@@ -76,11 +82,11 @@ class LineProgress(Progress):
                 write(f"{self._title}\n")
 
     def end(self, logs: Mapping[str, Any]) -> None:
-        seconds = self._seconds()
+        seconds, steps = self._seconds(), self._all_steps()
         fields = [
-            f"{self.steps}/{self.steps}",
+            f"{steps}/{steps}",
             f"{seconds:.0f}s",
-            _time_per_step(seconds / self.steps),
+            _time_per_step(seconds / steps),
             *_log_fields(logs),
         ]
         if self._title and not self._title_line:
@@ -91,7 +97,7 @@ class LineProgress(Progress):
 class BarProgress(Progress):
     """A bar that moves."""
 
-    def __init__(self, steps: int, epochs: int = 1) -> None:
+    def __init__(self, steps: int | None, epochs: int = 1) -> None:
         super().__init__(steps, epochs)
         self._bar: tqdm[Any] | None = None
 
@@ -102,17 +108,18 @@ class BarProgress(Progress):
         self._bar = _make_bar(self.steps)
 
     def update(self, step: int, logs: Mapping[str, Any]) -> None:
+        super().update(step, logs)
         if self._bar is not None:
             seconds_per_step = self._seconds() / max(step, 1)
-            remaining = seconds_per_step * (self.steps - step)
+            remaining = seconds_per_step * ((self.steps or step) - step)
             self._describe(_duration(remaining), seconds_per_step, logs)
             self._bar.update(step - self._bar.n)
 
     def end(self, logs: Mapping[str, Any]) -> None:
         if self._bar is not None:
             seconds = self._seconds()
-            self._bar.n = self.steps
-            self._describe(f"{seconds:.0f}s", seconds / self.steps, logs)
+            self._bar.n = self._bar.total = self._all_steps()
+            self._describe(f"{seconds:.0f}s", seconds / self._all_steps(), logs)
             self.close()
 
     def close(self) -> None:
@@ -126,13 +133,13 @@ class BarProgress(Progress):
             self._bar.set_description_str(" - ".join(fields), refresh=False)
 
 
-def make_progress(verbose: object, steps: int, epochs: int = 1) -> Progress:
+def make_progress(verbose: object, steps: int | None, epochs: int = 1) -> Progress:
     """Returns what shows the progress.
 
     Args:
         verbose: 0 for nothing, as always after `disable_interactive_logging`; 1 or `"auto"` for a bar, or a line per epoch where a bar cannot
             move; 2 for a line per epoch.
-        steps: Number of steps of an epoch.
+        steps: Number of steps of an epoch; `None` where only its end will tell.
         epochs: Number of epochs.
 
     Raises:
@@ -147,7 +154,7 @@ def make_progress(verbose: object, steps: int, epochs: int = 1) -> Progress:
     return BarProgress(steps, epochs) if is_live() else LineProgress(steps, epochs)
 
 
-def _make_bar(steps: int) -> tqdm[Any]:
+def _make_bar(steps: int | None) -> tqdm[Any]:
     import shutil
     import sys
 
@@ -158,7 +165,7 @@ def _make_bar(steps: int) -> tqdm[Any]:
         monitor_interval = 0
 
     line = _HEAVY_LINE if can_encode(_HEAVY_LINE) else "="
-    width = len(str(steps))
+    width = len(str(steps or 0))
     return Bar(
         total=steps,
         file=sys.stdout,
@@ -176,9 +183,13 @@ def _make_bar(steps: int) -> tqdm[Any]:
 
 def _log_fields(logs: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}"
+        f"{name}: {value}" if not isinstance(value, float) else f"{name}: {_number(value)}"
         for name, value in logs.items()
     ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"
 
 
 def _duration(seconds: float) -> str:

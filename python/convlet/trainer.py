@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import math
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from convlet import losses, metrics, optimizers
+from convlet import optimizers
 from convlet.callbacks import Callback, CallbackList, History
 from convlet.data_adapter import (
     LabelledRows,
-    Order,
     as_array,
     as_labelled_rows,
     as_rows,
-    epoch_order,
+    is_array,
     split_off_validation,
 )
+from convlet.execution import Compilation, Execution, compilation
+from convlet.feeds import (
+    ArrayFeed,
+    BatchFeed,
+    Stretch,
+    check_feed_arguments,
+    kind_of,
+    unpacked,
+)
 from convlet.layers.keras_tensor import is_symbolic
+from convlet.metrics import Metric
 from convlet.network import BoundNetwork
 from convlet.progress import Progress, Verbose, make_progress
 from convlet.saveable import Saveable
-from convlet.utils.validation import check_integer, check_real, refuse_unsupported
+from convlet.utils.validation import check_integer, check_real
 
 Callbacks: TypeAlias = Callback | Iterable[Callback] | None
 Logs: TypeAlias = dict[str, Any]
 Array: TypeAlias = npt.NDArray[np.float32]
-
-_DEFAULT_BATCH_SIZE = 32
-# A call of the compiled code lasts about this long, so that the bar moves and Ctrl-C is heard.
-_CALL_SECONDS = 0.05
+Feed: TypeAlias = ArrayFeed | BatchFeed
 
 _UINT8, _FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
 
@@ -47,26 +50,6 @@ _TRAIN_BATCH_HOOKS = (
 )
 _TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
-
-
-@dataclass(frozen=True, eq=False)
-class _Compilation:
-    """What `compile` was given, resolved."""
-
-    optimizer: optimizers.Optimizer
-    loss: losses.Loss | None
-    metrics: Sequence[metrics.Metric]
-    steps_per_execution: int
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the results, loss first."""
-        return ["loss", *(metric.name for metric in self.metrics)]
-
-    def require_loss(self) -> losses.Loss:
-        if self.loss is None:
-            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
-        return self.loss
 
 
 class Trainer(Saveable):
@@ -89,11 +72,11 @@ class Trainer(Saveable):
         self.stop_training = False
         # Epoch and batch that `fit` starts with, which a callback may set in `on_train_begin`.
         self.resume_at = (0, 0)
-        self._compilation: _Compilation | None = None
+        self._compilation: Compilation | None = None
         # The other arguments of `compile`, as they were given.
         self._compile_arguments: dict[str, Any] = {}
-        # The compilation that the present network has been configured for.
-        self._configured: _Compilation | None = None
+        # What the present network has been configured for.
+        self._execution: Execution | None = None
         self._network: BoundNetwork | None = None
         # Whether it knows which weights to train.
         self._trainable_is_settled = False
@@ -122,11 +105,12 @@ class Trainer(Saveable):
 
         Args:
             optimizer: Name or instance, see `convlet.optimizers`.
-            loss: Name or instance, see `convlet.losses`.
-            loss_weights: `None`; nothing else is supported.
+            loss: Name, instance or function, see `convlet.losses`. "crossentropy" and "ce" stand
+                for the cross-entropy that goes with targets and outputs.
+            loss_weights: Number, or list of one, that the loss is multiplied by.
             metrics: List of names or instances, see `convlet.metrics`. "accuracy" and "acc" stand
-                for the accuracy that goes with the loss.
-            weighted_metrics: `None`; nothing else is supported.
+                for the accuracy that goes with targets and outputs. Sample weights do not count.
+            weighted_metrics: The same for metrics in which sample and class weights count.
             run_eagerly: Accepted, without a meaning here: nothing is traced.
             steps_per_execution: Number of batches from one call of a batch hook to the next.
             jit_compile: Accepted, without a meaning here: everything is compiled.
@@ -137,19 +121,13 @@ class Trainer(Saveable):
         """
         # They choose how Keras executes a step; no result depends on them.
         del run_eagerly, jit_compile, auto_scale_loss
-        if metrics is not None and not isinstance(metrics, (list, tuple)):
-            raise ValueError(
-                "Expected `metrics` argument to be a list, tuple, or dict. "
-                f"Received instead: metrics={metrics} of type {type(metrics)}"
-            )
-        refuse_unsupported(
-            "compile",
-            {
-                "loss_weights": (loss_weights, None),
-                "weighted_metrics": (weighted_metrics or None, None),
-            },
+        self._compilation = compilation(
+            optimizer,
+            loss,
+            loss_weights,
+            {"metrics": metrics, "weighted_metrics": weighted_metrics},
+            steps_per_execution,
         )
-        self._compilation = _compilation(optimizer, loss, metrics or (), steps_per_execution)
         self.optimizer = self._compilation.optimizer
         self.loss = loss
         self._compile_arguments = {
@@ -204,12 +182,12 @@ class Trainer(Saveable):
     @property
     def metrics_names(self) -> list[str]:
         """Names of the results of `evaluate`, in their order."""
-        return [] if self._compilation is None else self._compilation.names
+        return [] if self._compilation is None else list(self._compilation.names)
 
     @property
-    def compiled_metrics(self) -> Sequence[metrics.Metric]:
-        """The metrics given to `compile`, with the names of their results."""
-        return () if self._compilation is None else self._compilation.metrics
+    def compiled_metrics(self) -> Mapping[str, Metric]:
+        """The metrics given to `compile`, by the names of their results; empty before data came."""
+        return {} if self._execution is None else self._execution.metrics
 
     def optimizer_size(self) -> int:
         """Returns the number of values in the optimizer's state, 0 before training."""
@@ -226,7 +204,7 @@ class Trainer(Saveable):
         verbose: Verbose = "auto",
         callbacks: Callbacks = None,
         validation_split: float = 0.0,
-        validation_data: Sequence[Any] | None = None,
+        validation_data: Any = None,
         shuffle: bool | str = True,
         class_weight: dict[int, float] | None = None,
         sample_weight: Any = None,
@@ -238,26 +216,30 @@ class Trainer(Saveable):
     ) -> History:
         """Trains the model.
 
-        uint8 and float32 arrays in C order are read in place; others are converted once.
+        uint8 and float32 arrays in C order are read in place; others are converted once. Batches
+        may also come from a `convlet.utils.PyDataset`, a generator (which is read once, over all
+        epochs) or anything else that can be iterated over again and again; they are tuples `(x, y)`
+        or `(x, y, sample_weight)`, and `batch_size` has no meaning for them.
 
         Args:
-            x: Input, shape (n, *row).
-            y: Targets as the loss takes them.
+            x: Input, shape (n, *row); or where the batches come from.
+            y: Targets as the loss takes them; not with batches.
             batch_size: Rows per step; `None` means 32. The last batch may be smaller.
             epochs: Number of the epoch to stop before, counted from 0.
             verbose: 0 for silence, 1 or "auto" for a progress bar, 2 for a line per epoch.
             callbacks: List of `convlet.callbacks.Callback` instances.
             validation_split: Share of the rows, taken from the end before any shuffling, to
                 validate on; ignored if `validation_data` is given.
-            validation_data: `(x, y)` or `(x, y, sample_weight)`.
-            shuffle: `True` for a new order of the rows in each epoch, `"batch"` for one inside
-                each batch only, `False` for none.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`; or where batches come from.
+            shuffle: `True` for a new order of the rows (or a `PyDataset`'s batches) in each epoch,
+                `"batch"` for one inside each batch only, `False` for none.
             class_weight: Dictionary from class index to the weight of its rows.
             sample_weight: Weights of the rows, shape (n,). A batch's loss is the weighted sum
                 divided by the number of rows; metrics are not weighted.
             initial_epoch: Number of the epoch to start with.
-            steps_per_epoch: `None`; nothing else is supported.
-            validation_steps: `None`; nothing else is supported.
+            steps_per_epoch: Steps of an epoch, if not all batches; the next epoch goes on where
+                this one ended. With arrays and no `batch_size`, batches are as large as it takes.
+            validation_steps: Steps of a validation, if not all batches.
             validation_batch_size: Rows per step of validation; `None` means `batch_size`.
             validation_freq: Validate after every so many epochs, or after the epochs listed,
                 counted from 1.
@@ -269,18 +251,12 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit; no training is done then.
         """
-        compilation = self._require_compilation("fit")
-        refuse_unsupported(
-            "fit",
-            {
-                "steps_per_epoch": (steps_per_epoch, None),
-                "validation_steps": (validation_steps, None),
-            },
-        )
-        batch_size = _checked_batch_size("batch_size", batch_size)
-        validation_batch_size = _checked_batch_size(
-            "validation_batch_size", validation_batch_size, default=batch_size
-        )
+        compiled = self._require_compilation("fit")
+        compiled.require_loss()
+        batch_size = _checked_size("batch_size", batch_size)
+        validation_batch_size = _checked_size("validation_batch_size", validation_batch_size)
+        steps_per_epoch = _checked_size("steps_per_epoch", steps_per_epoch)
+        validation_steps = _checked_size("validation_steps", validation_steps)
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
         validation_split = check_real("validation_split", validation_split, 0.0, 1.0)
@@ -290,40 +266,54 @@ class Trainer(Saveable):
             (x, y, sample_weight), validation_data = split_off_validation(
                 (x, y, sample_weight), validation_split
             )
-        data = self._labelled_rows(compilation, x, y, sample_weight, class_weight)
+        feed = self._feed(
+            x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle=shuffle
+        )
         validation = None
         if validation_data is not None:
-            validation = self._labelled_rows(compilation, *_unpacked(validation_data))
+            val_x, val_y, val_weight = _validation_parts(validation_data)
+            validation = self._feed(
+                val_x,
+                val_y,
+                val_weight,
+                None,
+                validation_batch_size or batch_size,
+                validation_steps,
+            )
 
-        steps = math.ceil(len(data) / batch_size)
-        progress = make_progress(verbose, steps, epochs)
+        progress = make_progress(verbose, feed.steps, epochs)
         callback_list = CallbackList(
-            callbacks, add_history=True, model=self, verbose=verbose, epochs=epochs, steps=steps
+            callbacks,
+            add_history=True,
+            model=self,
+            verbose=verbose,
+            epochs=epochs,
+            steps=feed.steps,
         )
         self.history = callback_list.history
         self.stop_training = False
         self.resume_at = (initial_epoch, 0)
         logs: Logs | None = None
+        feed.restart()
         try:
             callback_list.on_train_begin()
             first_epoch, first_batch = self.resume_at
             for epoch in range(first_epoch, epochs):
                 progress.begin(epoch)
                 callback_list.on_epoch_begin(epoch)
-                order = epoch_order(len(data), batch_size, shuffle)
-                logs = self._train_epoch(
-                    data, order, batch_size, callback_list, progress, first_batch
-                )
-                first_batch = 0
+                epoch_logs = self._train_epoch(feed, callback_list, progress, first_batch)
+                if epoch_logs is None:
+                    break
+                logs, first_batch = epoch_logs, 0
                 if validation is not None and _is_due(epoch, validation_freq):
-                    self._evaluate_rows(validation, validation_batch_size, callback_list)
+                    self._evaluate_feed(validation, callback_list)
                     logs |= {f"val_{name}": value for name, value in self._logs().items()}
                 logs = callback_list.on_epoch_end(epoch, logs)
                 progress.end(logs)
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
-                compilation.optimizer.finalize_variable_values(self.trainable_weights)
+                compiled.optimizer.finalize_variable_values(self.trainable_weights)
             callback_list.on_train_end(logs)
         finally:
             progress.close()
@@ -343,12 +333,14 @@ class Trainer(Saveable):
         """Computes loss and metrics.
 
         Args:
-            x: Input, shape (n, *row).
-            y: Targets as the loss takes them.
-            batch_size: Rows per step; `None` means 32. No result depends on it.
+            x: Input, shape (n, *row); or where batches come from, as in `fit`.
+            y: Targets as the loss takes them; not with batches.
+            batch_size: Rows per step; `None` means 32. Nothing depends on it but a loss that is not
+                a mean over rows.
             verbose: 0 for silence, 1 or "auto" for a progress bar, 2 for a line.
-            sample_weight: Weights of the rows in the loss, shape (n,).
-            steps: `None`; nothing else is supported.
+            sample_weight: Weights of the rows in the loss and in `weighted_metrics`, shape (n,).
+            steps: Number of batches, if not all. With arrays and no `batch_size`, batches are as
+                large as it takes.
             callbacks: List of `convlet.callbacks.Callback` instances.
             return_dict: Whether to return a dictionary.
 
@@ -358,18 +350,16 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
-        compilation = self._require_compilation("evaluate")
-        refuse_unsupported("evaluate", {"steps": (steps, None)})
-        batch_size = _checked_batch_size("batch_size", batch_size)
-        data = self._labelled_rows(compilation, x, y, sample_weight)
-        number_of_steps = math.ceil(len(data) / batch_size)
-        progress = make_progress(verbose, number_of_steps)
+        self._require_compilation("evaluate").require_loss()
+        batch_size = _checked_size("batch_size", batch_size)
+        feed = self._feed(x, y, sample_weight, None, batch_size, _checked_size("steps", steps))
+        progress = make_progress(verbose, feed.steps)
         callback_list = CallbackList(
-            callbacks, model=self, verbose=verbose, epochs=1, steps=number_of_steps
+            callbacks, model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
         try:
             progress.begin()
-            self._evaluate_rows(data, batch_size, callback_list, progress)
+            self._evaluate_feed(feed, callback_list, progress)
             progress.end(self._logs())
         finally:
             progress.close()
@@ -386,10 +376,12 @@ class Trainer(Saveable):
         """Computes the outputs; the model need not be compiled.
 
         Args:
-            x: Input, shape (n, *row).
+            x: Input, shape (n, *row); or where batches come from, as in `fit`; their targets are
+                not looked at.
             batch_size: Rows per step; `None` means 32. No result depends on it.
             verbose: 0 for silence, 1 or "auto" for a progress bar, 2 for a line.
-            steps: `None`; nothing else is supported.
+            steps: Number of batches, if not all. With arrays and no `batch_size`, batches are as
+                large as it takes.
             callbacks: List of `convlet.callbacks.Callback` instances.
 
         Returns:
@@ -398,33 +390,47 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
-        refuse_unsupported("predict", {"steps": (steps, None)})
-        batch_size = _checked_batch_size("batch_size", batch_size)
-        network, rows = self._network_and_rows(x)
-        number_of_steps = math.ceil(len(rows) / batch_size)
-        progress = make_progress(verbose, number_of_steps)
+        batch_size = _checked_size("batch_size", batch_size)
+        steps = _checked_size("steps", steps)
+        feed: Feed
+        if is_array(x):
+            feed = ArrayFeed(self._unlabelled_rows(x), batch_size, steps=steps)
+        else:
+            feed = BatchFeed(
+                x, lambda batch: self._unlabelled_rows(unpacked(batch, kind_of(x))[0]), steps
+            )
+        progress = make_progress(verbose, feed.steps)
         callback_list = CallbackList(
-            callbacks, model=self, verbose=verbose, epochs=1, steps=number_of_steps
+            callbacks, model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
         size = self._steps_per_call(callback_list, _PREDICT_BATCH_HOOKS)
-        outputs = np.empty((len(rows), *network.output_shape), np.float32)
+        outputs = _Outputs(feed, self._present_network().output_shape)
+        feed.restart()
         try:
             progress.begin()
             callback_list.on_predict_begin()
-            for first, beyond in _calls(number_of_steps, size):
+            for call in feed.calls(size):
                 if size:
-                    callback_list.on_predict_batch_begin(first)
-                begin, end = first * batch_size, min(beyond * batch_size, len(rows))
-                network.synchronize()
-                network.native.predict(rows, outputs, begin, end)
+                    callback_list.on_predict_batch_begin(call.first)
+                parts, done = [], 0
+                for stretch in call.stretches:
+                    network = self._present_network()
+                    network.synchronize()
+                    parts.append(outputs.room(stretch.end - stretch.begin))
+                    rows = stretch.data.x[stretch.begin : stretch.end]
+                    network.native.predict(rows, parts[-1], 0, len(rows))
+                    done += stretch.steps
+                if not parts:
+                    continue  # the data have run out
                 if size:
-                    callback_list.on_predict_batch_end(beyond - 1, {"outputs": outputs[begin:end]})
-                progress.update(beyond, {})
+                    batch = parts[0] if len(parts) == 1 else np.concatenate(parts)
+                    callback_list.on_predict_batch_end(call.last, {"outputs": batch})
+                progress.update(call.first + done, {})
             callback_list.on_predict_end()
             progress.end({})
         finally:
             progress.close()
-        return outputs
+        return outputs.all()
 
     def train_on_batch(
         self,
@@ -449,12 +455,16 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
-        compilation = self._require_compilation("train_on_batch")
-        data = self._labelled_rows(compilation, x, y, sample_weight, class_weight)
-        native = self._trainable_network(compilation).native
-        native.reset_metrics()
-        rates = compilation.optimizer.learning_rates(1)
-        native.train(data.x, data.y, None, 0, len(data), len(data), data.sample_weight, rates)
+        self._require_compilation("train_on_batch").require_loss()
+        if class_weight is not None and sample_weight is not None:
+            raise ValueError(
+                "Arguments `sample_weight` and `class_weight` cannot be specified at the same "
+                f"time. Received: sample_weight={sample_weight}, class_weight={class_weight}"
+            )
+        data = self._labelled_rows(x, y, sample_weight, class_weight)
+        execution = self._ready_to_train(data)
+        execution.reset()
+        execution.train(_whole(data))
         return self._results(return_dict)
 
     def test_on_batch(
@@ -474,12 +484,21 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
-        compilation = self._require_compilation("test_on_batch")
-        data = self._labelled_rows(compilation, x, y, sample_weight)
-        native = self._configured_network(compilation).native
-        native.reset_metrics()
-        native.evaluate(data.x, data.y, 0, len(data), data.sample_weight)
+        self._require_compilation("test_on_batch").require_loss()
+        data = self._labelled_rows(x, y, sample_weight)
+        execution = self._ready_execution(data)
+        execution.reset()
+        execution.evaluate(_whole(data))
         return self._results(return_dict)
+
+    def reset_metrics(self) -> None:
+        """Forgets loss and metrics so far."""
+        if self._execution is not None:
+            self._execution.reset()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns loss and metrics so far by name, empty before training and evaluation."""
+        return self._logs()
 
     def predict_on_batch(self, x: Any) -> Array:
         """Computes the outputs for one batch, with as little as possible around it.
@@ -532,58 +551,74 @@ class Trainer(Saveable):
     # Helpers
 
     def _train_epoch(
-        self,
-        data: LabelledRows,
-        order: Order | None,
-        batch_size: int,
-        callbacks: CallbackList,
-        progress: Progress,
-        first_batch: int,
-    ) -> Logs:
-        compilation = self._require_compilation("fit")
-        network = self._trainable_network(compilation)
-        network.native.reset_metrics()
+        self, feed: Feed, callbacks: CallbackList, progress: Progress, first_batch: int
+    ) -> Logs | None:
+        """Trains for an epoch; returns its logs, or `None` if there was nothing left to train on."""
         size = self._steps_per_call(callbacks, _TRAIN_BATCH_HOOKS)
-        logs: Logs = {}
-        for first, beyond in _calls(progress.steps, size, first_batch):
+        logs: Logs | None = None
+        for call in feed.calls(size, first_batch):
             if size:
-                callbacks.on_train_batch_begin(first)
-            begin, end = first * batch_size, min(beyond * batch_size, len(data))
-            network.synchronize()
-            rates = compilation.optimizer.learning_rates(beyond - first)
-            network.native.train(
-                data.x, data.y, order, begin, end, batch_size, data.sample_weight, rates
-            )
+                callbacks.on_train_batch_begin(call.first)
+            steps = 0
+            for stretch in call.stretches:
+                execution = self._ready_to_train(stretch.data)
+                if logs is None and not steps:
+                    execution.reset()
+                execution.train(stretch)
+                steps += stretch.steps
+            if not steps:
+                continue  # the data have run out
             logs = self._logs()
             if size:
-                callbacks.on_train_batch_end(beyond - 1, logs)
-            progress.update(beyond, logs)
+                callbacks.on_train_batch_end(call.last, logs)
+            progress.update(call.first + steps, logs)
             if self.stop_training:
                 break
         return logs
 
-    def _evaluate_rows(
-        self,
-        data: LabelledRows,
-        batch_size: int,
-        callbacks: CallbackList,
-        progress: Progress | None = None,
+    def _evaluate_feed(
+        self, feed: Feed, callbacks: CallbackList, progress: Progress | None = None
     ) -> None:
-        network = self._configured_network(self._require_compilation("evaluate"))
-        network.native.reset_metrics()
         size = self._steps_per_call(callbacks, _TEST_BATCH_HOOKS)
+        feed.restart()
+        self.reset_metrics()
         callbacks.on_test_begin()
-        for first, beyond in _calls(math.ceil(len(data) / batch_size), size):
+        for call in feed.calls(size):
             if size:
-                callbacks.on_test_batch_begin(first)
-            begin, end = first * batch_size, min(beyond * batch_size, len(data))
-            network.synchronize()
-            network.native.evaluate(data.x, data.y, begin, end, data.sample_weight)
+                callbacks.on_test_batch_begin(call.first)
+            steps = 0
+            for stretch in call.stretches:
+                self._ready_execution(stretch.data).evaluate(stretch)
+                steps += stretch.steps
+            if not steps:
+                continue  # the data have run out
             if size:
-                callbacks.on_test_batch_end(beyond - 1, self._logs())
+                callbacks.on_test_batch_end(call.last, self._logs())
             if progress is not None:
-                progress.update(beyond, self._logs())
+                progress.update(call.first + steps, self._logs())
         callbacks.on_test_end(self._logs())
+
+    def _feed(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        batch_size: int | None,
+        steps: int | None,
+        shuffle: bool | str = False,
+    ) -> Feed:
+        """Returns checked data for training or evaluation."""
+        if is_array(x):
+            data = self._labelled_rows(x, y, sample_weight, class_weight)
+            return ArrayFeed(data, batch_size, shuffle, steps)
+        check_feed_arguments(x, y, sample_weight, class_weight, shuffle)
+        kind = kind_of(x)
+
+        def convert(batch: Any) -> LabelledRows:
+            return self._labelled_rows(*unpacked(batch, kind), class_weight)
+
+        return BatchFeed(x, convert, steps, shuffle=bool(shuffle))
 
     def _network_and_rows(self, x: Any) -> tuple[BoundNetwork, Any]:
         """Builds the model if need be, and returns its network and the checked input."""
@@ -597,18 +632,13 @@ class Trainer(Saveable):
         """Returns the network of a built model; a new one after a change of structure."""
         if self._network is None:
             self._network = self.make_network()
-            self._configured = None
+            self._execution = None
         return self._network
 
     def _labelled_rows(
-        self,
-        compilation: _Compilation,
-        x: Any,
-        y: Any,
-        sample_weight: Any = None,
-        class_weight: Any = None,
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
     ) -> LabelledRows:
-        loss = compilation.require_loss()
+        compiled = self._require_compilation("fit")
         network, rows = self._network_and_rows(x)
         return as_labelled_rows(
             rows,
@@ -617,42 +647,64 @@ class Trainer(Saveable):
             class_weight,
             input_shape=network.input_shape,
             output_shape=network.output_shape,
-            loss=loss,
+            loss=compiled.loss_for(network.output_shape, np.shape(y)[1:]),
         )
 
-    def _require_compilation(self, method: str) -> _Compilation:
+    def _unlabelled_rows(self, x: Any) -> LabelledRows:
+        _, rows = self._network_and_rows(x)
+        return LabelledRows(rows, None, None, None)
+
+    def _require_compilation(self, method: str) -> Compilation:
         if self._compilation is None:
             raise ValueError(
                 f"You must call `compile()` before using the model. Called: `{method}()`"
             )
         return self._compilation
 
-    def _configured_network(self, compilation: _Compilation) -> BoundNetwork:
+    def _configured_network(self, compiled: Compilation) -> BoundNetwork:
         """Returns the network, with the variables in it, ready to compute the loss."""
         network = self._present_network()
         network.synchronize()
-        if self._configured is not compilation:
-            if self._configured is not None:
-                self._configured.optimizer.detach(network.native)
-            compilation.optimizer.attach(
-                network.native, network.variables, compilation.require_loss(), compilation.metrics
-            )
-            self._configured, self._trainable_is_settled = compilation, False
+        if self._execution is None or self._execution.compilation is not compiled:
+            self._execute(compiled, network)
         return network
 
-    def _trainable_network(self, compilation: _Compilation) -> BoundNetwork:
-        """Returns the network ready to train.
+    def _execute(
+        self, compiled: Compilation, network: BoundNetwork, y_shape: tuple[int, ...] | None = None
+    ) -> Execution:
+        """Configures the network; the state of the optimizer moves into it."""
+        previous = self._execution
+        if previous is not None and previous.compilation is not compiled:
+            previous.compilation.optimizer.detach(network.native)
+        self._execution = Execution(compiled, network, y_shape)
+        self._trainable_is_settled = False
+        return self._execution
+
+    def _ready_execution(self, data: LabelledRows) -> Execution:
+        """Returns what judges such data."""
+        compiled = self._require_compilation("fit")
+        network = self._present_network()
+        network.synchronize()
+        execution = self._execution
+        if execution is None or execution.compilation is not compiled or not execution.is_final:
+            execution = self._execute(compiled, network, data.y_shape)
+        return execution
+
+    def _ready_to_train(self, data: LabelledRows) -> Execution:
+        """Returns what trains on such data.
 
         As in Keras, what is `trainable` at the first step after `compile` is so from then on.
         """
-        network = self._configured_network(compilation)
+        execution = self._ready_execution(data)
         if not self._trainable_is_settled:
             if not self.trainable_weights:
                 warnings.warn("The model does not have any trainable weights.", stacklevel=3)
+            network = self._present_network()
             network.settle_trainable()
-            compilation.optimizer.build([v for v in network.variables if v.trainable])
+            # The optimizer's state is that of what is trainable now.
+            execution = self._execute(execution.compilation, network, data.y_shape)
             self._trainable_is_settled = True
-        return network
+        return execution
 
     def _steps_per_call(self, callbacks: CallbackList, hooks: Sequence[str]) -> int | None:
         """Number of steps from one batch hook to the next, `None` if there are no such hooks."""
@@ -660,58 +712,48 @@ class Trainer(Saveable):
             return None
         return 1 if self._compilation is None else self._compilation.steps_per_execution
 
-    def _logs(self) -> dict[str, float]:
+    def _logs(self) -> dict[str, Any]:
         """Returns the results so far by name, in alphabetical order."""
-        names = [] if self._configured is None else self._configured.names
-        return dict(sorted(zip(names, self._values(), strict=True)))
-
-    def _values(self) -> list[float]:
-        return [] if self._network is None else self._network.native.metrics()
+        return {} if self._execution is None else self._execution.logs()
 
     def _results(self, return_dict: bool) -> float | list[float] | dict[str, float]:
-        if return_dict:
+        if return_dict or self._execution is None:
             return self._logs()
-        values = self._values()
+        values = self._execution.values()
         return values[0] if len(values) == 1 else values
 
 
-def _compilation(
-    optimizer: Any, loss: Any, metric_list: Sequence[Any], steps_per_execution: int
-) -> _Compilation:
-    loss_object = None if loss is None else losses.get(loss)
-    return _Compilation(
-        optimizer=optimizers.get(optimizer),
-        loss=loss_object,
-        metrics=(
-            [metrics.resolve(identifier, loss_object) for identifier in metric_list]
-            if loss_object is not None
-            else []
-        ),
-        steps_per_execution=check_integer("steps_per_execution", steps_per_execution, 1),
-    )
+class _Outputs:
+    """Where predictions go: one array if their number is known, else one for each batch."""
+
+    def __init__(self, feed: Feed, row_shape: tuple[int, ...]) -> None:
+        self._row_shape = row_shape
+        rows = feed.rows if isinstance(feed, ArrayFeed) else 0
+        self._whole = np.empty((rows, *row_shape), np.float32) if rows else None
+        self._used = 0
+        self._parts: list[Array] = []
+
+    def room(self, rows: int) -> Array:
+        """Returns the place for the next rows."""
+        if self._whole is None:
+            self._parts.append(np.empty((rows, *self._row_shape), np.float32))
+            return self._parts[-1]
+        self._used += rows
+        return self._whole[self._used - rows : self._used]
+
+    def all(self) -> Array:
+        """Returns all predictions."""
+        if self._whole is not None:
+            return self._whole
+        return np.concatenate([np.empty((0, *self._row_shape), np.float32), *self._parts])
 
 
-def _calls(steps: int, size: int | None, first: int = 0) -> Iterator[tuple[int, int]]:
-    """Yields the first step of each call of the compiled code and the one after its last.
-
-    Args:
-        steps: Number of steps.
-        size: Steps per call; `None` for as many as take `_CALL_SECONDS`, judged by the call before.
-        first: Step to begin with.
-    """
-    count = size or 1
-    while first < steps:
-        beyond = min(first + count, steps)
-        started = time.perf_counter()
-        yield first, beyond
-        if size is None:
-            seconds_per_step = (time.perf_counter() - started) / (beyond - first)
-            count = max(1, int(_CALL_SECONDS / max(seconds_per_step, 1e-9)))
-        first = beyond
+def _whole(data: LabelledRows) -> Stretch:
+    return Stretch(data, None, 0, len(data), len(data))
 
 
-def _checked_batch_size(name: str, value: Any, default: int = _DEFAULT_BATCH_SIZE) -> int:
-    return default if value is None else check_integer(name, value, 1)
+def _checked_size(name: str, value: Any) -> int | None:
+    return None if value is None else check_integer(name, value, 1)
 
 
 def _check_shuffle(shuffle: Any) -> None:
@@ -732,10 +774,13 @@ def _is_due(epoch: int, validation_freq: int | Sequence[int]) -> bool:
     return (epoch + 1) % validation_freq == 0
 
 
-def _unpacked(validation_data: Any) -> Sequence[Any]:
-    if not isinstance(validation_data, (list, tuple)) or len(validation_data) not in (2, 3):
+def _validation_parts(validation_data: Any) -> tuple[Any, Any, Any]:
+    """Returns x, y and weights; a source of batches is x alone."""
+    if isinstance(validation_data, (list, tuple)) and len(validation_data) in (2, 3):
+        return (*validation_data, None)[:3]
+    if isinstance(validation_data, (list, tuple)) or is_array(validation_data):
         raise ValueError(
-            "`validation_data` must be a tuple `(x, y)` or `(x, y, sample_weight)`. "
-            f"Received: {type(validation_data)}"
+            "`validation_data` must be a tuple `(x, y)` or `(x, y, sample_weight)`, or yield "
+            f"batches. Received: {type(validation_data)}"
         )
-    return validation_data
+    return validation_data, None, None

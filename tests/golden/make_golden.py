@@ -1,6 +1,7 @@
-"""Writes golden.json: the numbers of `runs.py` from real Keras on TensorFlow.
+"""Writes golden.json and training.json: the numbers of `runs.py` and `training_runs.py` from real
+Keras on TensorFlow.
 
-    python tests/golden/make_golden.py [--mnist mnist.npz]
+    python tests/golden/make_golden.py [--mnist mnist.npz] [--training-only]
 
 Needs keras and tensorflow, not convlet. Without --mnist, Keras's own loader fetches MNIST. Of MNIST
 only losses and predictions are stored, never images.
@@ -20,22 +21,40 @@ import keras
 import numpy as np
 import runs
 import tensorflow as tf
+import training_runs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mnist", type=Path, help="Keras's mnist.npz")
+    parser.add_argument("--training-only", action="store_true", help="training.json alone")
     arguments = parser.parse_args()
     tf.config.experimental.enable_op_determinism()
+    write("training.json", training_numbers())
+    if not arguments.training_only:
+        write("golden.json", numbers(arguments.mnist))
+
+
+def training_numbers() -> dict[str, Any]:
+    return {
+        "made_by": "tests/golden/make_golden.py",
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "training": {name: training_runs.training(keras, name) for name in training_runs.CASES},
+        "feeding": {name: training_runs.feeding(keras, name) for name in training_runs.FEEDS},
+    }
+
+
+def numbers(mnist_path: Path | None) -> dict[str, Any]:
 
     synthetic = runs.synthetic_images(runs.STEPS * runs.BATCH)
-    golden = {
+    return {
         "made_by": "tests/golden/make_golden.py",
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "fingerprint": runs.fingerprint(),
         "synthetic": convnet_numbers(*synthetic),
-        "mnist": convnet_numbers(*mnist(arguments.mnist)),
+        "mnist": convnet_numbers(*mnist(mnist_path)),
         "fit_and_evaluate": runs.fit_and_evaluate(keras),
         "rmsprop": {name: runs.rmsprop(keras, name) for name in runs.RMSPROP_VARIANTS},
         "loss": {name: runs.loss(keras, name) for name in runs.LOSS_CASES},
@@ -44,7 +63,10 @@ def main() -> None:
         "graph": {name: runs.graph_training(keras, name) for name in runs.GRAPH_CASES},
         "freezing": runs.freezing(keras),
     }
-    path = Path(__file__).with_name("golden.json")
+
+
+def write(name: str, golden: dict[str, Any]) -> None:
+    path = Path(__file__).with_name(name)
     path.write_text(json.dumps(shortened(golden), indent=1) + "\n", encoding="utf-8")
 
 

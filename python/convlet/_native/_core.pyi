@@ -22,8 +22,8 @@ def get_serial_flops() -> float: ...
 def infer_op(
     name: str, attributes: dict[str, Any], *input_shapes: _Shape
 ) -> tuple[_Shape, list[tuple[str, _Shape, bool]]]: ...
-def crossentropy(
-    y_true: _Target, y_pred: _Float32, from_logits: bool
+def criterion(
+    name: str, attributes: dict[str, Any], y_true: _Target, y_pred: _Float32
 ) -> tuple[_Float32, _Float32]: ...
 def optimizer_step(
     name: str,
@@ -52,7 +52,7 @@ class Network:
         loss_attributes: dict[str, Any],
         optimizer: str,
         optimizer_attributes: dict[str, Any],
-        metrics: list[str],
+        metrics: list[tuple[str, dict[str, Any], bool]],
     ) -> None: ...
     def set_trainable(self, trainable: list[bool]) -> None: ...
     def optimizer_slots(self) -> list[tuple[str, int, _Float32]]: ...
@@ -70,10 +70,25 @@ class Network:
         batch_size: int,
         sample_weight: _Float32 | None,
         learning_rates: _Float32 | None = None,
+        outputs: _Float32 | None = None,
     ) -> None: ...
     def evaluate(
-        self, x: _Input, y: _Target, begin: int, end: int, sample_weight: _Float32 | None
+        self,
+        x: _Input,
+        y: _Target,
+        begin: int,
+        end: int,
+        batch_size: int,
+        sample_weight: _Float32 | None,
+        outputs: _Float32 | None = None,
     ) -> None: ...
+    def train_forward(
+        self, x: _Input, order: _Order | None, begin: int, end: int, out: _Float32
+    ) -> None: ...
+    def train_backward(
+        self, dy: _Float32, loss: float, learning_rate: float | None = None
+    ) -> None: ...
+    def count(self, loss: float, rows: int) -> None: ...
     def reset_metrics(self) -> None: ...
     def metrics(self) -> list[float]: ...
     def predict(self, x: _Input, out: _Float32, begin: int, end: int) -> None: ...

@@ -102,9 +102,9 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return True
-        for metric in () if self.model is None else self.model.compiled_metrics:
-            if metric.name == name and type(metric).__name__ not in _NEITHER:
-                return type(metric).__name__ not in _MORE_IS_BETTER
+        metric = None if self.model is None else self.model.compiled_metrics.get(name)
+        if metric is not None and type(metric).__name__ not in _NEITHER:
+            return type(metric).__name__ not in _MORE_IS_BETTER
         raise ValueError(
             f"{type(self).__name__} callback received monitor={self.monitor}, but it cannot be "
             "determined automatically whether that metric should be maximized or minimized. Pass "

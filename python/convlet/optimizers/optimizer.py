@@ -19,8 +19,7 @@ from convlet.utils.validation import check_bool, check_integer, check_real, sugg
 
 if TYPE_CHECKING:
     from convlet._native import core
-    from convlet.losses import Loss
-    from convlet.metrics import Metric
+    from convlet.execution import NativeLoss, NativeMetric
     from convlet.variables import Variable
 
 _OPTIONS = (
@@ -194,8 +193,8 @@ class Optimizer:
         self,
         network: core.Network,
         variables: Sequence[Variable],
-        loss: Loss,
-        metrics: Sequence[Metric],
+        loss: NativeLoss,
+        metrics: Sequence[NativeMetric],
     ) -> None:
         """Prepares a network for training; this optimizer's state moves into it.
 
@@ -211,7 +210,7 @@ class Optimizer:
             loss.native_attributes(),
             self.IDENTIFIER,
             self.native_attributes(),
-            [metric.IDENTIFIER for metric in metrics],
+            [metric.native_spec for metric in metrics],
         )
         network.set_parameter_rules([self._rule(variable) for variable in variables])
         self.build([variable for variable in variables if variable.trainable])

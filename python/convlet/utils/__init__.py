@@ -12,6 +12,7 @@ from convlet.utils.interactive import (
 )
 from convlet.utils.naming import clear_session
 from convlet.utils.numerical import normalize, to_categorical
+from convlet.utils.py_dataset import PyDataset
 from convlet.utils.random_state import set_random_seed
 
 if TYPE_CHECKING:
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from convlet.utils.image_utils import array_to_img, img_to_array, load_img, save_img
     from convlet.utils.progbar import Progbar
 
+Sequence = PyDataset
+
 __all__ = [
     "Progbar",
+    "PyDataset",
+    "Sequence",
     "array_to_img",
     "clear_session",
     "disable_interactive_logging",
