@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from convlet import Input, Sequential, layers, losses, metrics, utils
+from convlet import Input, Sequential, layers, losses, metrics, optimizers, utils
 from convlet.optimizers import RMSprop
 
 RNG = np.random.default_rng(3)
@@ -66,6 +67,65 @@ def test_weights_and_reductions_of_a_loss_in_python(reduction: str) -> None:
         compiled(losses.MeanSquaredError(reduction=reduction), weighted_metrics=["mae"]),
         sample_weight=WEIGHTS,
     )
+
+
+IMAGES = RNG.normal(size=(40, 6, 6, 1)).astype(np.float32)
+SIZES = RNG.normal(size=(40, 3)).astype(np.float32)
+
+
+def deep(loss: Any, frozen: int | None = None) -> Sequential:
+    """Whole-batch statistics, random masks, penalties, frozen layers, a schedule, scaled losses."""
+    utils.set_random_seed(0)
+    model = Sequential(
+        [
+            Input((6, 6, 1)),
+            layers.Conv2D(4, 3, activation="relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3, seed=5),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    if frozen is not None:
+        model.layers[frozen].trainable = False
+    rate = optimizers.schedules.ExponentialDecay(0.02, 2, 0.5)
+    # Not one that divides by the gradient: that of a bias before a normalization is only rounding.
+    model.compile(optimizers.SGD(rate, momentum=0.9, loss_scale_factor=8.0), loss)
+    return model
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("frozen", [None, 0, 4])
+def test_halves_of_a_step_make_the_whole_one(
+    core: ModuleType, threads: int, frozen: int | None
+) -> None:
+    core.set_num_threads(threads)
+    fit = {"batch_size": 16, "epochs": 3, "shuffle": False, "verbose": 0}
+    first, second = deep(squared, frozen), deep("mse", frozen)
+    histories = [model.fit(IMAGES, SIZES, **fit).history["loss"] for model in (first, second)]
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+    losses_of = [model.evaluate(IMAGES, SIZES, verbose=0) for model in (first, second)]
+    np.testing.assert_allclose(*losses_of, rtol=1e-4)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    assert first.optimizer.iterations == 9
+
+
+def test_training_between_the_halves_is_refused() -> None:
+    """The rows of the first half are gone then."""
+
+    def loss(y_true: np.ndarray, y_pred: np.ndarray) -> Any:
+        model(X[:3], training=True)
+        return squared(y_true, y_pred)
+
+    model = compiled(loss)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="must have the rows of the last train_forward"):
+        model.train_on_batch(X[:7], Y[:7])
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_large_batch_is_given_to_python_as_a_whole() -> None:
