@@ -1,8 +1,8 @@
 """Test accuracy of the notebook's ConvNet after five epochs, over several seeds.
 
-    python bench/accuracy.py [--seeds 5] [--epochs 5] [--threads 2]
+    python bench/accuracy.py [--seeds 5] [--epochs 5] [--threads 2] [--policy mixed_bfloat16]
 
-Trains as the notebook does. Ends with status 1 if the mean is below the limit.
+Trains as the notebook does, under the dtype policy given. Ends with status 1 if the mean is below the limit.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--policy", default="float32")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
 
     convlet.set_num_threads(arguments.threads)
+    convlet.config.set_dtype_policy(arguments.policy)
     train, test = (
         (images[..., None].astype(np.float32) / 255, to_categorical(labels))
         for images, labels in mnist.load_data()
@@ -51,12 +53,14 @@ def main() -> None:
     rows.append(["**mean**", f"**{mean:.4f}**", "", ""])
     record = {
         "environment": environment(arguments.threads),
+        "policy": arguments.policy,
         "epochs": arguments.epochs,
         "accuracies": accuracies,
         "mean": mean,
     }
     header = ["seed", "test accuracy", "test loss", "training [s]"]
-    save("accuracy", arguments.output, record, markdown_table(header, rows))
+    name = "accuracy" if arguments.policy == "float32" else f"accuracy_{arguments.policy}"
+    save(name, arguments.output, record, markdown_table(header, rows))
     check(mean >= LIMIT, f"mean test accuracy {mean:.4f} is at least {LIMIT}")
 
 

@@ -21,6 +21,19 @@ def _float64(x: Any) -> np.ndarray:
     return np.asarray(x, dtype=np.float64)
 
 
+# ---- bfloat16 ------------------------------------------------------------------------------------
+
+
+def bfloat16(x: Any) -> np.ndarray:
+    """The nearest number of 8 significant bits and float32's exponents, ties to even; overflow to infinity."""
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        x = _float64(x)
+        _, exponent = np.frexp(x)
+        spacing = np.ldexp(1.0, np.maximum(exponent, -125) - 8)  # denormals are evenly spaced
+        nearest = np.where(np.isfinite(x), np.rint(x / spacing) * spacing, x)
+    return np.where(np.abs(nearest) >= 2.0**128, np.copysign(np.inf, x), nearest)
+
+
 # ---- Windows of an image ------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -152,7 +153,10 @@ def test_cpu_levels_agree_with_the_kernel() -> None:
     v2 = {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"}
     v3 = v2 | {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"}
     v4 = v3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
-    levels = {"x86-64-v4": v4, "x86-64-v3": v3, "x86-64-v2": v2}
+    bf16 = {"x86-64-v4-bf16": v4 | {"avx512_bf16"}}
+    levels = {"x86-64-v4": v4, **bf16, "x86-64-v3": v3, "x86-64-v2": v2}
+    if any(re.match(r"vendor_id\s*: AuthenticAMD$", line) for line in lines):
+        levels = bf16 | levels
     assert _cpu.available_levels() == [name for name, needed in levels.items() if needed <= flags]
 
 

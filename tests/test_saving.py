@@ -347,7 +347,7 @@ def test_what_says_nothing_is_ignored(arguments: dict[str, Any]) -> None:
         ({"foo": 3}, r"Dense does not support `foo=3`"),
         ({"renorm": True}, r"Dense does not support `renorm=True`"),
         ({"lora_rank": 4}, r"Dense does not support `lora_rank=4`"),
-        ({"dtype": "mixed_float16"}, "dtype='mixed_float16'"),
+        ({"dtype": "mixed_float16"}, "name='mixed_float16'"),
         ({"dtype": {"class_name": "DTypePolicy", "config": {"name": "float64"}}}, "float64"),
         ({"dtype": {"class_name": "QuantizedDTypePolicy", "config": {}}}, "dtype policy"),
     ],

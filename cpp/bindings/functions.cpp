@@ -4,6 +4,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/register.hpp"
 #include "engine/optimizer.hpp"
+#include "kernels/bfloat16.hpp"
 #include "ops/loss.hpp"
 
 namespace convlet {
@@ -63,6 +64,13 @@ void optimizer_step(const std::string& name, const py::dict& attributes, py::arr
   optimizer->update(size, data_of<float>(g, "g"), writable(w, size, "w"), pointers.data());
 }
 
+py::array_t<float> rounded_to_bfloat16(const py::array& x) {
+  const float* from = data_of<float>(x, "x");
+  py::array_t<float> y(shape_of(x));
+  round_bfloat16(x.size(), from, y.mutable_data());
+  return y;
+}
+
 }  // namespace
 
 void register_functions(py::module_& m) {
@@ -72,6 +80,7 @@ void register_functions(py::module_& m) {
   m.def("optimizer_step", &optimizer_step, arg("name"), arg("attributes"), arg("w"), arg("g"),
         arg("slots"), arg("learning_rate"), arg("iteration"),
         "One step of an optimizer on w and its slots, in place.");
+  m.def("round_bfloat16", &rounded_to_bfloat16, arg("x"), "x with each value rounded to bfloat16.");
 }
 
 }  // namespace convlet

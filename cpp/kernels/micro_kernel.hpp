@@ -1,4 +1,5 @@
-// The innermost loop of every forward product.
+// The innermost loop of every forward product. An item is a float or a pair of bfloat16 numbers,
+// whose two products are one.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +21,20 @@ using Offsets = std::int64_t[Pixels];
 // + j) = x[q] + offset[j]: per k NR loads of weights, MR broadcasts and MR * NR multiply-adds. w:
 // NR vectors a row. Returns the row behind the last one. MR / Pixels pointers and Pixels offsets
 // stay in registers where MR pointers would not.
-template <int MR, int NR, int Pixels>
-[[gnu::always_inline]] inline const float* accumulate(Sums<MR, NR>& sums,
-                                                      const float* const (&x)[MR / Pixels],
-                                                      const Offsets<Pixels>& offset,
-                                                      std::int64_t begin, std::int64_t end,
-                                                      const float* w) {
+template <int MR, int NR, int Pixels, class Item>
+[[gnu::always_inline]] inline const Item* accumulate(Sums<MR, NR>& sums,
+                                                     const Item* const (&x)[MR / Pixels],
+                                                     const Offsets<Pixels>& offset,
+                                                     std::int64_t begin, std::int64_t end,
+                                                     const Item* w) {
+  using Items = decltype(simd::load(w));
   for (std::int64_t k = begin; k < end; ++k) {
-    simd::Vec weights[NR];
+    Items weights[NR];
 #pragma GCC unroll 4
     for (int n = 0; n < NR; ++n) weights[n] = simd::load(w + n * simd::kLanes);
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
-      const simd::Vec value = simd::broadcast(x[m / Pixels][offset[m % Pixels] + k]);
+      const Items value = simd::broadcast(x[m / Pixels][offset[m % Pixels] + k]);
 #pragma GCC unroll 4
       for (int n = 0; n < NR; ++n) sums[m][n] = simd::fma(value, weights[n], sums[m][n]);
     }

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "simd/vec.hpp"
+
 namespace convlet {
 
 // The weights of one tap, w: [ic][oc].
@@ -22,6 +24,14 @@ void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t
 // Panels of the data gradient's matrix [depth][ic]: output channel o is row first_row + o.
 void pack_tap_transposed(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth,
                          std::int64_t first_row, float* packed);
+
+// The same in pairs of bfloat16. pack_tap: input channels 2 * i and 2 * i + 1, neither in another
+// range, are row first_row + i. pack_tap_transposed: output channels 2 * o and 2 * o + 1 are row
+// first_row + o. In place of what lies behind an odd number of channels are zeros.
+void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth,
+              std::int64_t first_row, simd::Pair* packed);
+void pack_tap_transposed(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t depth,
+                         std::int64_t first_row, simd::Pair* packed);
 
 // rows[o * stride + i] = w[i][o].
 void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride,

@@ -59,10 +59,10 @@ struct EachWindow {
 };
 
 // Walks the output rows (pixels or windows) of all images in order.
-template <int Pixels>
+template <int Pixels, class Item>
 class Cursor {
  public:
-  Cursor(const PatchProduct& g, const float* x) : g_(g), x_(x) {
+  Cursor(const PatchProduct& g, const Item* x) : g_(g), x_(x) {
     for (std::size_t j = 0; j < Pixels; ++j) {
       offset_[j] = g.patches.pixel.empty() ? 0 : g.patches.pixel[j] - g.patches.pixel[0];
     }
@@ -71,7 +71,7 @@ class Cursor {
   const Offsets<Pixels>& offset() const { return offset_; }
 
   // Where the first patch of the next row starts, and its results.
-  [[gnu::always_inline]] void next(const float*& x, std::int64_t& out) {
+  [[gnu::always_inline]] void next(const Item*& x, std::int64_t& out) {
     x = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels)];
     out = y_ + g_.out[static_cast<std::size_t>(row_)];
     if (++row_ == static_cast<std::int64_t>(g_.out.size())) {
@@ -83,20 +83,21 @@ class Cursor {
 
  private:
   const PatchProduct& g_;
-  const float* x_;
+  const Item* x_;
   Offsets<Pixels> offset_;
   std::int64_t y_ = 0;
   std::int64_t row_ = 0;
 };
 
 // One tile of MR / kPixels output rows; `rows` of them are real, the others repeat the last one.
-template <int MR, int NR, class Epilogue>
-[[gnu::always_inline]] inline void tile(const PatchProduct& g, Cursor<Epilogue::kPixels>& cursor,
-                                        int rows, const float* panel, Columns columns,
+template <int MR, int NR, class Epilogue, class Item>
+[[gnu::always_inline]] inline void tile(const PatchProduct& g,
+                                        Cursor<Epilogue::kPixels, Item>& cursor, int rows,
+                                        const Item* panel, Columns columns,
                                         const Epilogue& epilogue) {
   constexpr int kPixels = Epilogue::kPixels;
   constexpr int kRows = MR / kPixels;
-  const float* x[kRows];
+  const Item* x[kRows];
   std::int64_t out[kRows];
 #pragma GCC unroll 16
   for (int q = 0; q < kRows; ++q) {
@@ -116,9 +117,9 @@ template <int MR, int NR, class Epilogue>
 }
 
 // The last, smaller tile: the smallest of a few heights that holds it.
-template <int MR, int NR, class Epilogue>
-void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels>& cursor, int rows,
-               const float* panel, Columns columns, const Epilogue& epilogue) {
+template <int MR, int NR, class Epilogue, class Item>
+void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels, Item>& cursor, int rows,
+               const Item* panel, Columns columns, const Epilogue& epilogue) {
   constexpr int kHalf = MR / 2 / Epilogue::kPixels * Epilogue::kPixels;
   if constexpr (kHalf > 0) {
     if (rows * Epilogue::kPixels <= kHalf)
@@ -127,42 +128,55 @@ void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels>& cursor, int row
   tile<MR, NR>(g, cursor, rows, panel, columns, epilogue);
 }
 
-template <int NR, class Epilogue>
-void panel_product(const PatchProduct& g, std::int64_t images, const float* x, const float* panel,
+template <int NR, class Epilogue, class Item>
+void panel_product(const PatchProduct& g, std::int64_t images, const Item* x, const Item* panel,
                    Columns columns, const Epilogue& epilogue) {
   constexpr int kMR = kTileRows / Epilogue::kPixels * Epilogue::kPixels;
   constexpr int kRows = kMR / Epilogue::kPixels;
   std::int64_t rows = images * static_cast<std::int64_t>(g.out.size());
-  Cursor<Epilogue::kPixels> cursor(g, x);
+  Cursor<Epilogue::kPixels, Item> cursor(g, x);
   for (; rows >= kRows; rows -= kRows) tile<kMR, NR>(g, cursor, kRows, panel, columns, epilogue);
   if (rows > 0) last_tile<kMR, NR>(g, cursor, static_cast<int>(rows), panel, columns, epilogue);
 }
 
-template <class Epilogue>
-void product(const PatchProduct& g, std::int64_t images, const float* x, const float* packed_w,
+template <class Epilogue, class Item>
+void product(const PatchProduct& g, std::int64_t images, const Item* x, const Item* packed_w,
              const Epilogue& epilogue) {
-  for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
-    const float* panel = packed_w + n0 * g.patches.depth();
-    const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(g.n - n0, kPanel))};
-    if (panel_width(g.n, n0) == kPanel) {
-      panel_product<kTileVectors>(g, images, x, panel, columns, epilogue);
-    } else {
-      panel_product<1>(g, images, x, panel, columns, epilogue);
+  if constexpr (simd::kMultiplies<Item>) {
+    for (std::int64_t n0 = 0; n0 < g.n; n0 += kPanel) {
+      const Item* panel = packed_w + n0 * g.patches.depth();
+      const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(g.n - n0, kPanel))};
+      if (panel_width(g.n, n0) == kPanel) {
+        panel_product<kTileVectors>(g, images, x, panel, columns, epilogue);
+      } else {
+        panel_product<1>(g, images, x, panel, columns, epilogue);
+      }
     }
   }
 }
 
 }  // namespace
 
-void patch_product(const PatchProduct& g, std::int64_t images, const float* x,
-                   const float* packed_w, const float* bias, bool relu, float* y) {
+template <class Item>
+void patch_product(const PatchProduct& g, std::int64_t images, const Item* x, const Item* packed_w,
+                   const float* bias, bool relu, float* y) {
   product(g, images, x, packed_w, EachPixel{{bias, relu, y}});
 }
 
-void patch_product_max4(const PatchProduct& g, std::int64_t images, const float* x,
-                        const float* packed_w, const float* bias, bool relu, float* y,
+template <class Item>
+void patch_product_max4(const PatchProduct& g, std::int64_t images, const Item* x,
+                        const Item* packed_w, const float* bias, bool relu, float* y,
                         std::uint8_t* argmax) {
   product(g, images, x, packed_w, EachWindow{{bias, relu, y, argmax}});
 }
+
+template void patch_product(const PatchProduct&, std::int64_t, const float*, const float*,
+                            const float*, bool, float*);
+template void patch_product(const PatchProduct&, std::int64_t, const simd::Pair*, const simd::Pair*,
+                            const float*, bool, float*);
+template void patch_product_max4(const PatchProduct&, std::int64_t, const float*, const float*,
+                                 const float*, bool, float*, std::uint8_t*);
+template void patch_product_max4(const PatchProduct&, std::int64_t, const simd::Pair*,
+                                 const simd::Pair*, const float*, bool, float*, std::uint8_t*);
 
 }  // namespace convlet

@@ -1,6 +1,7 @@
 // y[p][n] = epilogue( sum_k patch(p)[k] * w[k][n] + b[n] ): Conv2D forward, its gradient with
-// respect to the data (the same product with transposed weights), and Dense. Single-threaded,
-// allocation-free.
+// respect to the data (the same product with transposed weights), and Dense. An item of x and w is
+// a float or, only where simd::kMultiplies it, a simd::Pair, whose two products are added up.
+// Single-threaded, allocation-free.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +14,25 @@ namespace convlet {
 struct PatchProduct {
   Patches patches;                    // of one image of x
   std::span<const std::int32_t> out;  // where in an image of y pixel p's n results start, in floats
-  std::int64_t x_image;               // floats from one image of x to the next
-  std::int64_t y_image;               // the same for y
+  std::int64_t x_image;               // items from one image of x to the next
+  std::int64_t y_image;               // the same for y, in floats
   std::int64_t n;                     // columns of the weight matrix
 };
 
 // y = x * w, or relu(x * w + bias) and so on. packed_w: panels of [depth][n] (tile.hpp). bias: n
 // floats rounded up to whole vectors, or nullptr. Writes every y[image][out[p]..+n], overwriting.
-void patch_product(const PatchProduct& g, std::int64_t images, const float* x,
-                   const float* packed_w, const float* bias, bool relu, float* y);
+template <class Item>
+void patch_product(const PatchProduct& g, std::int64_t images, const Item* x, const Item* packed_w,
+                   const float* bias, bool relu, float* y);
 
 // The product above, then the maximum of each 2x2 window: y = relu(max(x * w) + bias), exact
 // because a constant per channel and a monotone function do not move the maximum. Pixels come
 // window by window: 4*q .. 4*q + 3 are window q in row-major order, `out` has one entry a window.
 // argmax (same offsets as y; nullptr if not wanted) receives 0..3, the first maximum winning a tie;
 // NaN wins over any number.
-void patch_product_max4(const PatchProduct& g, std::int64_t images, const float* x,
-                        const float* packed_w, const float* bias, bool relu, float* y,
+template <class Item>
+void patch_product_max4(const PatchProduct& g, std::int64_t images, const Item* x,
+                        const Item* packed_w, const float* bias, bool relu, float* y,
                         std::uint8_t* argmax);
 
 }  // namespace convlet

@@ -10,8 +10,8 @@ namespace convlet {
 
 // Output pixel p of an image sees the patch
 //   x[pixel[p] + run[r] + i],  0 <= r < runs, 0 <= i < run_length,
-// in the order k = r * run_length + i of the rows of its weight matrix. All offsets count floats
-// from the image's start.
+// in the order k = r * run_length + i of the rows of its weight matrix. All offsets count
+// items (floats, or pairs of bfloat16 numbers) from the image's start.
 struct Patches {
   std::span<const std::int32_t> pixel;
   std::span<const std::int32_t> run;

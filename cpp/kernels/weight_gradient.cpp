@@ -31,18 +31,20 @@ void locate(const Patches& patches, std::int64_t k0, std::int64_t (&at)[MR]) {
 }  // namespace
 
 // dw[k0 .. k0 + MR)[n0 ..] += the products of the pixels at hand.
+template <class Item>
 template <int MR, int NR>
-void WeightGradientSum::tile(std::int64_t k0, std::int64_t n0) {
+void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
+  using Items = decltype(simd::load(packed_dz_));
   std::int64_t at[MR];
   locate<MR>(g_.patches, k0, at);
   Sums<MR, NR> sums{};
   for (int p = 0; p < pixels_; ++p) {
-    Vec dz[NR];
+    Items dz[NR];
 #pragma GCC unroll 4
     for (int v = 0; v < NR; ++v) dz[v] = simd::load(packed_dz_ + (p * NR + v) * kLanes);
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
-      const Vec value = simd::broadcast(patch_[p][at[m]]);
+      const Items value = simd::broadcast(patch_[p][at[m]]);
 #pragma GCC unroll 4
       for (int v = 0; v < NR; ++v) sums[m][v] = simd::fma(value, dz[v], sums[m][v]);
     }
@@ -59,8 +61,9 @@ void WeightGradientSum::tile(std::int64_t k0, std::int64_t n0) {
 }
 
 // All tiles of NR vectors of columns from n0 on.
+template <class Item>
 template <int NR>
-void WeightGradientSum::columns(std::int64_t n0) {
+void WeightGradientSum<Item>::columns(std::int64_t n0) {
   for (int p = 0; p < pixels_; ++p) {
     for (int v = 0; v < NR; ++v) {
       simd::store(packed_dz_ + (p * NR + v) * kLanes, simd::load(dz_[p] + n0 + v * kLanes));
@@ -75,19 +78,23 @@ void WeightGradientSum::columns(std::int64_t n0) {
   }
 }
 
-void WeightGradientSum::multiply() {
-  for (std::int64_t n0 = 0; n0 < g_.n; n0 += kPanel) {
-    if (panel_width(g_.n, n0) == kPanel) {
-      columns<kTileVectors>(n0);
-    } else {
-      columns<1>(n0);
+template <class Item>
+void WeightGradientSum<Item>::multiply() {
+  if constexpr (simd::kMultiplies<Item>) {
+    for (std::int64_t n0 = 0; n0 < g_.n; n0 += kPanel) {
+      if (panel_width(g_.n, n0) == kPanel) {
+        columns<kTileVectors>(n0);
+      } else {
+        columns<1>(n0);
+      }
     }
   }
   pixels_ = 0;
 }
 
-void WeightGradientSum::add(std::int64_t images, const float* x, const float* dz,
-                            std::int64_t dz_pixel) {
+template <class Item>
+void WeightGradientSum<Item>::add(std::int64_t images, const Item* x, const Item* dz,
+                                  std::int64_t dz_pixel) {
   for (std::int64_t image = 0; image < images; ++image, x += g_.x_image) {
     for (const std::int32_t pixel : g_.patches.pixel) {
       patch_[pixels_] = x + pixel;
@@ -98,12 +105,21 @@ void WeightGradientSum::add(std::int64_t images, const float* x, const float* dz
   }
 }
 
-void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
+template class WeightGradientSum<float>;
+template class WeightGradientSum<simd::Pair>;
+
+template <class Item>
+void weight_gradient(const WeightGradient& g, std::int64_t images, const Item* x, const Item* dz,
                      float* dw) {
-  WeightGradientSum sum(g, dw);
+  WeightGradientSum<Item> sum(g, dw);
   sum.add(images, x, dz, g.n);
   sum.finish();
 }
+
+template void weight_gradient(const WeightGradient&, std::int64_t, const float*, const float*,
+                              float*);
+template void weight_gradient(const WeightGradient&, std::int64_t, const simd::Pair*,
+                              const simd::Pair*, float*);
 
 void bias_gradient(std::int64_t rows, std::int64_t n, const float* dz, float* db) {
   constexpr int kChains = 4;  // of additions, side by side

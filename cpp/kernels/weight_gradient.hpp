@@ -1,5 +1,7 @@
 // dw[k][n] += sum over images and pixels p of patch(p)[k] * dz[p][n]: the gradient of Conv2D and
-// Dense with respect to their weights, from a dense gradient. Single-threaded, allocation-free.
+// Dense with respect to their weights, from a dense gradient. An item of x and dz is a float
+// or, only where simd::kMultiplies it, a simd::Pair of the same element of two images, whose two
+// products are added up. Single-threaded, allocation-free.
 #pragma once
 
 #include <cstdint>
@@ -11,22 +13,24 @@ namespace convlet {
 
 struct WeightGradient {
   Patches patches;       // of one image of x
-  std::int64_t x_image;  // floats from one image of x to the next
+  std::int64_t x_image;  // items from one image of x to the next
   std::int64_t n;        // channels of dz and dw
 };
 
 // x: images; dz: [images][pixels][n], readable one vector past its end; dw: [depth][n],
 // accumulated.
-void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
+template <class Item>
+void weight_gradient(const WeightGradient& g, std::int64_t images, const Item* x, const Item* dz,
                      float* dw);
 
 // The same for images that lie in several places: add them all, then finish.
+template <class Item>
 class WeightGradientSum {
  public:
   WeightGradientSum(const WeightGradient& g, float* dw) : g_(g), dw_(dw) {}
 
-  // A pixel's gradients lie dz_pixel floats behind those of the one before.
-  void add(std::int64_t images, const float* x, const float* dz, std::int64_t dz_pixel);
+  // A pixel's gradients lie dz_pixel items behind those of the one before.
+  void add(std::int64_t images, const Item* x, const Item* dz, std::int64_t dz_pixel);
   void finish() {
     if (pixels_ > 0) multiply();
   }
@@ -46,9 +50,9 @@ class WeightGradientSum {
   WeightGradient g_;
   float* dw_;
   int pixels_ = 0;
-  const float* patch_[kPixels];
-  const float* dz_[kPixels];
-  alignas(simd::kVecBytes) float packed_dz_[kPixels * kPanel];  // [pixels][NR vectors]
+  const Item* patch_[kPixels];
+  const Item* dz_[kPixels];
+  alignas(simd::kVecBytes) Item packed_dz_[kPixels * kPanel];  // [pixels][NR vectors]
 };
 
 // db[n] += sum over rows of dz[row][n], readable one vector past its end.

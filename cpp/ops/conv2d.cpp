@@ -50,13 +50,14 @@ class Conv2D final : public Op {
         pool_(pool),
         pad_(c_.window.pad()),
         sources_(elements(output_shape()) / c_.oc),
-        table_(c_.window, pool ? PatchTable::Order::kWindows : PatchTable::Order::kRows),
+        table_(c_.window, order_of(pool)),
+        item_table_(c_.item_window(), order_of(pool)),
         winograd_(uses_winograd(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
         forward_packed_(winograd_ ? winograd_packed_size(c_.window.ic, c_.oc)
-                                  : packed_size(c_.depth(), c_.oc)) {
+                                  : packed_size(c_.taps() * c_.items(c_.window.ic), c_.oc)) {
     const Window2D& w = c_.window;
-    images_together_ = w.padded() ? images_together(w.oh * w.ow) : 1;
+    images_together_ = w.padded() || c_.pairs ? images_together(w.oh * w.ow) : 1;
     if (winograd_ && pool) {
       tiles_ = winograd_tiles(w.oh / 2 * 2, w.ow / 2 * 2, w.pw, w.ic, w.ow / 2 * c_.oc, c_.oc);
     } else if (winograd_) {
@@ -71,12 +72,17 @@ class Conv2D final : public Op {
   }
 
   Storage storage(bool training) const override {
-    const std::int64_t forward = images_together_ * padded_size() +
-                                 (winograd_ ? winograd_scratch_size(c_.window.ic, c_.oc) : 0);
+    std::int64_t forward = images_together_ * padded_size();
+    if (winograd_) forward += winograd_scratch_size(c_.window.ic, c_.oc);
+    if (c_.pairs) forward += images_together_ * item_image();
     if (!training) return {.packed = forward_packed_, .scratch = forward};
     Storage storage{.packed = forward_packed_,
                     .saved_per_row = argmax_size() + padded_size(),
                     .scratch = forward};
+    if (c_.pairs) {
+      storage.scratch = std::max(storage.scratch,
+                                 paired_weight_gradient_scratch(dense_weights(), images_together_));
+    }
     if (sparse_) {
       storage.packed += sparse_->packed_size();
       storage.scratch = std::max(storage.scratch, padded_size() + sparse_->scratch_size());
@@ -156,8 +162,13 @@ class Conv2D final : public Op {
     return {c.window.oh / step, c.window.ow / step, c.oc};
   }
 
+  static PatchTable::Order order_of(bool pool) {
+    return pool ? PatchTable::Order::kWindows : PatchTable::Order::kRows;
+  }
+
   std::int64_t y_size() const { return sources_ * c_.oc; }
   std::int64_t padded_size() const { return c_.window.padded() ? pad_.padded_size() : 0; }
+  std::int64_t item_image() const { return pad_.ph * pad_.pw * c_.items(pad_.c); }
   std::int64_t argmax_size() const { return pool_ ? (y_size() + 3) / 4 : 0; }  // bytes, in floats
   std::int64_t dense_packed_at() const {
     return forward_packed_ + (sparse_ ? sparse_->packed_size() : 0);
@@ -192,13 +203,26 @@ class Conv2D final : public Op {
     }
     const auto out = part.of(out_);
     if (out.empty()) return;
-    const std::int64_t first = part.begin(sources_) * (pool_ ? 4 : 1);
-    PatchProduct g{table_.patches(), out, pad_.padded_size(), y_size(), c_.oc};
-    g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first));
+    const std::int64_t first_pixel = part.begin(sources_) * (pool_ ? 4 : 1);
+    PatchProduct g{item_table_.patches(), out, item_image(), y_size(), c_.oc};
+    g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first_pixel));
+    if (!c_.pairs) return direct(g, rows, x, a.packed, bias, y, argmax);
+    for_paired_images(rows, images_together_, pad_.ph * pad_.pw, pad_.c, x,
+                      a.scratch + images_together_ * padded_size(),
+                      [&](std::int64_t first, std::int64_t count, const simd::Pair* pairs) {
+                        const std::int64_t at = first * y_size();
+                        direct(g, count, pairs, reinterpret_cast<const simd::Pair*>(a.packed), bias,
+                               y + at, argmax != nullptr ? argmax + at : nullptr);
+                      });
+  }
+
+  template <class Item>
+  void direct(const PatchProduct& g, std::int64_t rows, const Item* x, const Item* packed,
+              const float* bias, float* y, std::uint8_t* argmax) const {
     if (pool_) {
-      patch_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
+      patch_product_max4(g, rows, x, packed, bias, c_.relu, y, argmax);
     } else {
-      patch_product(g, rows, x, a.packed, bias, c_.relu, y);
+      patch_product(g, rows, x, packed, bias, c_.relu, y);
     }
   }
 
@@ -227,6 +251,9 @@ class Conv2D final : public Op {
       sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
     } else if (winograd_gradient()) {
       winograd_add_products(tiles(tiles_), a.rows, x, a.dy, a.scratch, winograd_sums(a.workspace));
+    } else if (c_.pairs) {
+      paired_weight_gradient(dense_weights(), a.rows, images_together_, x, a.dy, a.scratch,
+                             a.gradient);
     } else {
       weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
     }
@@ -256,6 +283,7 @@ class Conv2D final : public Op {
   Pad2D pad_;
   std::int64_t sources_;  // rows of y: pixels, or windows
   PatchTable table_;
+  PatchTable item_table_;  // of the direct product's operands
   bool winograd_;
   bool few_taps_;  // the gradient of the weights comes from all of dz
   std::int64_t forward_packed_;

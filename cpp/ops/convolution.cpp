@@ -26,7 +26,8 @@ Convolution::Convolution(const Attributes& attributes, const Shape& input)
       oc(attributes.positive("filters")),
       bias(attributes.boolean("use_bias")),
       relu(relu_of(attributes)),
-      winograd(!attributes.has("winograd") || attributes.boolean("winograd")) {
+      pairs(multiplies_pairs(attributes)),
+      winograd(!pairs && (!attributes.has("winograd") || attributes.boolean("winograd"))) {
   elements({window.oh, window.ow, oc});
   elements({window.kh, window.kw, window.ic, oc});
 }
@@ -35,6 +36,12 @@ std::vector<ParameterSpec> Convolution::parameters() const {
   std::vector<ParameterSpec> specs{{"kernel", {window.kh, window.kw, window.ic, oc}}};
   if (bias) specs.push_back({"bias", {oc}});
   return specs;
+}
+
+Window2D Convolution::item_window() const {
+  Window2D w = window;
+  w.ic = items(w.ic);
+  return w;
 }
 
 const float* Convolution::bias_of(const float* parameters) const {
@@ -52,9 +59,14 @@ std::vector<Span> Convolution::unit_spans(std::int64_t begin, std::int64_t end) 
 
 void Convolution::pack_forward(std::int64_t begin, std::int64_t end, const float* parameters,
                                float* packed) const {
-  for (std::int64_t tap = 0; tap < taps(); ++tap) {
-    const std::int64_t row = tap * window.ic;
-    pack_tap({parameters + row * oc, window.ic, oc}, begin, end, depth(), row, packed);
+  const std::int64_t rows = items(window.ic);  // of a tap
+  for (std::int64_t t = 0; t < taps(); ++t) {
+    const Tap tap{parameters + t * window.ic * oc, window.ic, oc};
+    if (pairs) {
+      pack_tap(tap, begin, end, taps() * rows, t * rows, reinterpret_cast<simd::Pair*>(packed));
+    } else {
+      pack_tap(tap, begin, end, taps() * rows, t * rows, packed);
+    }
   }
 }
 
@@ -138,13 +150,16 @@ DataGradient::DataGradient(const Convolution& convolution) : convolution_(convol
 
 std::int64_t DataGradient::scratch_size() const {
   const std::int64_t padded = images_together_ * dz_pad_.padded_size();
+  if (convolution_.pairs) {
+    return padded + images_together_ * dz_pad_.ph * dz_pad_.pw * pairs_of(dz_pad_.c);
+  }
   if (tiles_.empty()) return padded;
   return padded + winograd_scratch_size(convolution_.oc, convolution_.window.ic);
 }
 
 void DataGradient::add_phase(std::int64_t fy, std::int64_t fx) {
   const Window2D& w = convolution_.window;
-  const std::int64_t oc = convolution_.oc;
+  const std::int64_t oc = convolution_.items(convolution_.oc);
   const std::int64_t ny = ceil_div(w.kh - fy, w.sh);
   const std::int64_t nx = ceil_div(w.kw - fx, w.sw);
   Phase phase;
@@ -174,9 +189,16 @@ void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* param
   if (!tiles_.empty()) return winograd_pack_transposed(begin, end, ic, oc, parameters, packed);
   for (const Phase& phase : phases_) {
     const auto taps = static_cast<std::int64_t>(phase.tap.size());
+    const std::int64_t rows = convolution_.items(oc);  // of a tap
+    float* panels = packed + phase.packed_at;
     for (std::int64_t t = 0; t < taps; ++t) {
       const Tap tap{parameters + phase.tap[static_cast<std::size_t>(t)] * ic * oc, ic, oc};
-      pack_tap_transposed(tap, begin, end, taps * oc, t * oc, packed + phase.packed_at);
+      if (convolution_.pairs) {
+        pack_tap_transposed(tap, begin, end, taps * rows, t * rows,
+                            reinterpret_cast<simd::Pair*>(panels));
+      } else {
+        pack_tap_transposed(tap, begin, end, taps * rows, t * rows, panels);
+      }
     }
   }
 }
@@ -207,11 +229,25 @@ void DataGradient::multiply(std::int64_t images, const float* packed, float* scr
     return winograd_product(product, images, dz, packed, nullptr, false,
                             scratch + images_together_ * dz_size, dx);
   }
+  if (!convolution_.pairs) return multiply_phases<float>(images, packed, scratch, dx);
+  for_paired_images(images, images_together_, dz_pad_.ph * dz_pad_.pw, oc, scratch,
+                    scratch + images_together_ * dz_size,
+                    [&](std::int64_t, std::int64_t count, const simd::Pair* pairs) {
+                      multiply_phases(count, reinterpret_cast<const simd::Pair*>(packed), pairs,
+                                      dx);
+                    });
+}
+
+template <class Item>
+void DataGradient::multiply_phases(std::int64_t images, const Item* packed, const Item* dz,
+                                   float* dx) const {
+  const Window2D& w = convolution_.window;
+  const std::int64_t dz_size = dz_pad_.ph * dz_pad_.pw * convolution_.items(dz_pad_.c);
   for (const Phase& phase : phases_) {
     if (phase.out.empty()) continue;
     const PatchProduct product{
-        {phase.pixel, phase.run, phase.run_length}, phase.out, dz_size, x_size, w.ic};
-    patch_product(product, images, scratch, packed + phase.packed_at, nullptr, false, dx);
+        {phase.pixel, phase.run, phase.run_length}, phase.out, dz_size, w.ih * w.iw * w.ic, w.ic};
+    patch_product(product, images, dz, packed + phase.packed_at, nullptr, false, dx);
   }
 }
 

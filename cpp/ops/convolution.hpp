@@ -10,6 +10,7 @@
 #include "kernels/sparse_gradient.hpp"
 #include "kernels/winograd.hpp"
 #include "ops/op.hpp"
+#include "ops/pair_products.hpp"
 #include "ops/window2d.hpp"
 
 namespace convlet {
@@ -21,6 +22,7 @@ struct Convolution {
   std::int64_t oc;
   bool bias;
   bool relu;
+  bool pairs;     // products are of pairs of bfloat16
   bool winograd;  // allowed
 
   Convolution(const Attributes& attributes, const Shape& input);
@@ -28,6 +30,9 @@ struct Convolution {
   std::vector<ParameterSpec> parameters() const;
   std::int64_t taps() const { return window.kh * window.kw; }
   std::int64_t depth() const { return taps() * window.ic; }
+  // Items of a product that so many channels are, and the window over an image of them.
+  std::int64_t items(std::int64_t channels) const { return pairs ? pairs_of(channels) : channels; }
+  Window2D item_window() const;
   std::int64_t kernel_size() const { return depth() * oc; }
   // Behind the kernel, on the next cache line.
   std::int64_t bias_offset() const { return parameter_stride(kernel_size()); }
@@ -94,6 +99,8 @@ class DataGradient {
   };
   void add_phase(std::int64_t fy, std::int64_t fx);
   void multiply(std::int64_t images, const float* packed, float* scratch, float* dx) const;
+  template <class Item>
+  void multiply_phases(std::int64_t images, const Item* packed, const Item* dz, float* dx) const;
 
   Convolution convolution_;
   Pad2D dz_pad_;

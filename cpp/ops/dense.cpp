@@ -7,6 +7,7 @@
 #include "kernels/tile.hpp"
 #include "kernels/weight_gradient.hpp"
 #include "ops/factories.hpp"
+#include "ops/pair_products.hpp"
 
 namespace convlet {
 namespace {
@@ -14,19 +15,30 @@ namespace {
 // A matrix product as a patch product: each row is an image of one pixel, its patch one run.
 constexpr std::int32_t kOnePixel[] = {0};
 
+// Rows whose operands are paired at once.
+constexpr std::int64_t kRowsTogether = 16 * kTileRows;
+
 class Dense final : public Op {
  public:
-  Dense(Shape output, std::int64_t rows, std::int64_t in, std::int64_t units, bool bias, bool relu)
+  Dense(Shape output, std::int64_t rows, std::int64_t in, std::int64_t units, bool bias, bool relu,
+        bool pairs)
       : Op(std::move(output), specs(in, units, bias)),
         rows_(rows),
         in_(in),
         units_(units),
         bias_(bias),
-        relu_(relu) {}
+        relu_(relu),
+        pairs_(pairs) {}
 
   Storage storage(bool training) const override {
-    if (!training) return {.packed = forward_packed()};
-    return {.packed = forward_packed() + packed_size(units_, in_), .kept_per_row = kept_per_row()};
+    Storage storage{.packed = forward_packed() + (training ? packed_size(items(units_), in_) : 0),
+                    .kept_per_row = training ? kept_per_row() : 0};
+    if (pairs_) storage.scratch = kRowsTogether * pairs_of(training ? std::max(in_, units_) : in_);
+    if (pairs_ && training) {
+      storage.scratch =
+          std::max(storage.scratch, paired_weight_gradient_scratch(weights(), kRowsTogether));
+    }
+    return storage;
   }
 
   void forward(const ForwardArgs& a) const override { forward_part(a, {}); }
@@ -40,7 +52,8 @@ class Dense final : public Op {
     PatchProduct g = product(in_, units_);
     g.n = last - first;
     const float* bias = bias_ ? a.parameters + bias_offset() + first : nullptr;
-    patch_product(g, a.rows * rows_, a.x, a.packed + first * in_, bias, relu_, a.y + first);
+    multiply(g, a.rows * rows_, a.x, in_, a.packed + first * items(in_), bias, relu_, a.scratch,
+             a.y + first);
   }
 
   void backward(const BackwardArgs& a) const override {
@@ -50,13 +63,15 @@ class Dense final : public Op {
       if (bias_) bias_gradient(rows, units_, a.dy, a.gradient + bias_offset());
       if (is_late()) {
         keep(a);
+      } else if (pairs_) {
+        paired_weight_gradient(weights(), rows, kRowsTogether, a.x, a.dy, a.scratch, a.gradient);
       } else {
-        weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
+        weight_gradient(weights(), rows, a.x, a.dy, a.gradient);
       }
     }
     if (a.dx != nullptr) {
-      patch_product(product(units_, in_), rows, a.dy, a.packed + forward_packed(), nullptr, false,
-                    a.dx);
+      multiply(product(units_, in_), rows, a.dy, units_, a.packed + forward_packed(), nullptr,
+               false, a.scratch, a.dx);
     }
   }
 
@@ -65,7 +80,7 @@ class Dense final : public Op {
   void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
                      float* gradient) const override {
     std::fill_n(gradient, (end - begin) * units_, 0.0F);
-    WeightGradientSum sum({patches(end - begin), kept_per_row(), units_}, gradient);
+    WeightGradientSum<float> sum({patches(end - begin), kept_per_row(), units_}, gradient);
     for (const Kept& share : kept) {
       sum.add(share.rows, share.data + begin, share.data + kept_dz(), kept_per_row());
     }
@@ -82,8 +97,11 @@ class Dense final : public Op {
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
     const Tap tap{parameters, in_, units_};
-    pack_tap(tap, begin, end, in_, 0, packed);
-    if (data_gradient) pack_tap_transposed(tap, begin, end, units_, 0, packed + forward_packed());
+    if (pairs_) {
+      pack_as(tap, begin, end, data_gradient, reinterpret_cast<simd::Pair*>(packed));
+    } else {
+      pack_as(tap, begin, end, data_gradient, packed);
+    }
   }
 
  private:
@@ -96,12 +114,24 @@ class Dense final : public Op {
   static Patches patches(std::int64_t depth) {
     return {kOnePixel, kOnePixel, static_cast<std::int32_t>(depth)};
   }
-  static PatchProduct product(std::int64_t depth, std::int64_t n) {
-    return {patches(depth), kOnePixel, depth, n, n};
+  PatchProduct product(std::int64_t depth, std::int64_t n) const {
+    return {patches(items(depth)), kOnePixel, items(depth), n, n};
+  }
+  WeightGradient weights() const { return {patches(in_), in_, units_}; }
+
+  // y = x [rows][depth] * packed weights.
+  void multiply(const PatchProduct& g, std::int64_t rows, const float* x, std::int64_t depth,
+                const float* packed, const float* bias, bool relu, float* scratch, float* y) const {
+    if (!pairs_) return patch_product(g, rows, x, packed, bias, relu, y);
+    for_paired_images(rows, kRowsTogether, 1, depth, x, scratch,
+                      [&](std::int64_t first, std::int64_t count, const simd::Pair* pairs) {
+                        patch_product(g, count, pairs, reinterpret_cast<const simd::Pair*>(packed),
+                                      bias, relu, y + first * g.y_image);
+                      });
   }
 
-  // Where a row of the batch takes part in one product only.
-  bool is_late() const { return rows_ == 1; }
+  // Where a row of the batch takes part in one product only, and of floats.
+  bool is_late() const { return rows_ == 1 && !pairs_; }
   // A row of x, then its dz, both rounded up to whole vectors.
   std::int64_t kept_dz() const { return round_up(in_, simd::kLanes); }
   std::int64_t kept_per_row() const {
@@ -115,7 +145,18 @@ class Dense final : public Op {
     }
   }
 
-  std::int64_t forward_packed() const { return packed_size(in_, units_); }
+  template <class Item>
+  void pack_as(const Tap& tap, std::int64_t begin, std::int64_t end, bool data_gradient,
+               Item* packed) const {
+    pack_tap(tap, begin, end, items(in_), 0, packed);
+    if (data_gradient) {
+      pack_tap_transposed(tap, begin, end, items(units_), 0, packed + forward_packed());
+    }
+  }
+
+  // Items of a product that so many channels are.
+  std::int64_t items(std::int64_t channels) const { return pairs_ ? pairs_of(channels) : channels; }
+  std::int64_t forward_packed() const { return packed_size(items(in_), units_); }
   std::int64_t bias_offset() const { return parameter_stride(in_ * units_); }
 
   std::int64_t rows_;  // of one row of the batch: the product of the leading axes
@@ -123,6 +164,7 @@ class Dense final : public Op {
   std::int64_t units_;
   bool bias_;
   bool relu_;
+  bool pairs_;  // products are of pairs of bfloat16
 };
 
 }  // namespace
@@ -143,7 +185,8 @@ std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input)
   elements({in, units});
   const bool relu = attributes.text_or("activation", "linear") == "relu";
   const std::int64_t rows = elements(input) / in;
-  return std::make_unique<Dense>(output, rows, in, units, attributes.boolean("use_bias"), relu);
+  return std::make_unique<Dense>(output, rows, in, units, attributes.boolean("use_bias"), relu,
+                                 multiplies_pairs(attributes));
 }
 
 }  // namespace convlet

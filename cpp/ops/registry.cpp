@@ -1,4 +1,5 @@
 // All ops by name: a new one is one line here.
+#include "ops/bfloat16_operands.hpp"
 #include "ops/factories.hpp"
 #include "ops/op.hpp"
 
@@ -43,9 +44,12 @@ std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attribute
   for (const Entry& entry : kOps) {
     if (name != entry.name) continue;
     if (entry.merge != nullptr) return entry.merge(attributes, inputs);
-    if (inputs.size() == 1) return entry.make(attributes, inputs.front());
-    throw ValueError("Op '" + name +
-                     "' takes one input. Received: " + std::to_string(inputs.size()));
+    if (inputs.size() != 1)
+      throw ValueError("Op '" + name +
+                       "' takes one input. Received: " + std::to_string(inputs.size()));
+    std::unique_ptr<Op> op = entry.make(attributes, inputs.front());
+    const bool bfloat16 = attributes.has("bfloat16") && attributes.boolean("bfloat16");
+    return bfloat16 ? with_bfloat16_operands(std::move(op), inputs.front()) : std::move(op);
   }
   throw ValueError("Unknown op: '" + name + "'");
 }

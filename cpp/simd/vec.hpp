@@ -1,4 +1,5 @@
-// One vector of floats: the only file that knows which instruction set it is compiled for.
+// One vector of floats, or of pairs of bfloat16: the only file that knows which instruction set it
+// is compiled for.
 //
 // `Vec` is a GCC/Clang vector type as wide as the target's registers, so the arithmetic operators
 // and comparisons are the compiler's own. This file adds what they lack: unaligned and partial
@@ -36,6 +37,17 @@ using IntVec = std::int32_t __attribute__((vector_size(kVecBytes)));
 using UintVec = std::uint32_t __attribute__((vector_size(kVecBytes)));
 using ByteVec = std::uint8_t __attribute__((vector_size(kLanes)));
 
+// Two bfloat16 numbers side by side, the first in the lower half.
+enum class Pair : std::uint32_t {};
+
+// Whether fma takes vectors of Items: pairs only where the target has an instruction for it.
+template <class Item>
+inline constexpr bool kMultiplies = true;
+#if !defined(__AVX512BF16__)
+template <>
+inline constexpr bool kMultiplies<Pair> = false;
+#endif
+
 namespace detail {
 // The same vectors as they lie in memory: any float's address will do.
 using UnalignedVec = float __attribute__((vector_size(kVecBytes), aligned(4), may_alias));
@@ -55,10 +67,19 @@ inline Vec broadcast(float s) { return s - Vec{}; }
 inline IntVec broadcast(std::int32_t s) { return s - IntVec{}; }
 
 inline UintVec broadcast(std::uint32_t s) { return s + UintVec{}; }
+inline UintVec broadcast(Pair s) { return static_cast<std::uint32_t>(s) - UintVec{}; }
 
 inline Vec load(const float* p) { return *reinterpret_cast<const detail::UnalignedVec*>(p); }
 
 inline void store(float* p, Vec v) { *reinterpret_cast<detail::UnalignedVec*>(p) = v; }
+
+inline UintVec load(const Pair* p) {
+  return reinterpret_cast<UintVec>(*reinterpret_cast<const detail::UnalignedVec*>(p));
+}
+
+inline void store(Pair* p, UintVec v) {
+  *reinterpret_cast<detail::UnalignedVec*>(p) = reinterpret_cast<Vec>(v);
+}
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
 namespace detail {
@@ -91,6 +112,15 @@ inline void store_partial(float* p, Vec v, int count) {
   _mm256_maskstore_ps(p, detail::first_lanes(count), v);
 #else
   std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(float));
+#endif
+}
+
+inline void store_partial(Pair* p, UintVec v, int count) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1U << count) - 1U),
+                           reinterpret_cast<__m512i>(v));
+#else
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(Pair));
 #endif
 }
 
@@ -181,6 +211,12 @@ inline WideProduct multiply_wide(UintVec a, std::uint32_t b) {
   return {reinterpret_cast<UintVec>((even & kLower) | (odd << 32)),
           reinterpret_cast<UintVec>((even >> 32) | (odd & ~kLower))};
 }
+#if defined(__AVX512BF16__)
+// c + the two products of two pairs, added up one after the other; denormal numbers count as zero.
+inline Vec fma(UintVec a, UintVec b, Vec c) {
+  return _mm512_dpbf16_ps(c, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
+}
+#endif
 
 // a > b ? a : b in every lane: of two unordered values the second, so that max(zero(), x) keeps
 // NaN.
@@ -205,6 +241,34 @@ inline Vec sqrt(Vec v) {
   for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(v[i]);
   return r;
 #endif
+}
+
+// The nearest bfloat16 (a float of 8 significant bits), of two equally near ones the even one. What
+// is too large becomes infinite; NaN stays NaN.
+inline Vec round_bfloat16(Vec v) {
+  const UintVec bits = reinterpret_cast<UintVec>(v);
+  const UintVec rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
+  const UintVec quiet = bits | 0x00400000U;
+  return reinterpret_cast<Vec>((v != v ? quiet : rounded) & 0xFFFF0000U);
+}
+
+// Pairs (first[i], second[i]), rounded.
+inline UintVec pair_lanes(Vec first, Vec second) {
+  return reinterpret_cast<UintVec>(round_bfloat16(first)) >> 16 |
+         reinterpret_cast<UintVec>(round_bfloat16(second));
+}
+
+namespace detail {
+template <int... Lane>
+UintVec pair_neighbours(Vec low, Vec high, std::integer_sequence<int, Lane...>) {
+  return pair_lanes(__builtin_shufflevector(low, high, 2 * Lane...),
+                    __builtin_shufflevector(low, high, (2 * Lane + 1)...));
+}
+}  // namespace detail
+
+// Pairs of neighbours among the 2 * kLanes numbers of low and, behind them, high; rounded.
+inline UintVec pair_neighbours(Vec low, Vec high) {
+  return detail::pair_neighbours(low, high, std::make_integer_sequence<int, kLanes>{});
 }
 
 // The lanes of v where mask is set (-1), moved together to p, in order; returns how many.

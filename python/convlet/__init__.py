@@ -13,10 +13,12 @@ if TYPE_CHECKING:
         config,
         constraints,
         datasets,
+        dtype_policies,
         initializers,
         layers,
         losses,
         metrics,
+        mixed_precision,
         models,
         ops,
         optimizers,
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
     )
     from convlet._config import show_config
     from convlet._threads import get_num_threads, set_num_threads
+    from convlet.dtype_policies import DTypePolicy
     from convlet.layers import Input
     from convlet.models import Model, Sequential
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DTypePolicy",
     "Input",
     "Model",
     "Sequential",
@@ -44,11 +48,13 @@ __all__ = [
     "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "get_num_threads",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
@@ -63,6 +69,7 @@ __all__ = [
 
 # Everything is imported at its first use (PEP 562), so that `import convlet` costs next to nothing.
 _HOMES = {
+    "DTypePolicy": "convlet.dtype_policies",
     "Input": "convlet.layers",
     "Model": "convlet.models",
     "Sequential": "convlet.models",

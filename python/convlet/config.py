@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convlet.dtype_policies import dtype_policy, set_dtype_policy
 from convlet.utils.interactive import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -12,11 +13,13 @@ from convlet.utils.validation import check_real, suggestion
 __all__ = [
     "backend",
     "disable_interactive_logging",
+    "dtype_policy",
     "enable_interactive_logging",
     "epsilon",
     "floatx",
     "image_data_format",
     "is_interactive_logging_enabled",
+    "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",

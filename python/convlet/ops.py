@@ -41,6 +41,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop",
+    "round_bfloat16",
     "sigmoid",
     "sigmoid_backward",
     "softmax",
@@ -399,6 +400,23 @@ def rmsprop(
     slots = [slot for slot in (new_velocity, new_buffer, new_average) if slot is not None]
     _native.core.optimizer_step("rmsprop", constants, new_w, gradient, slots, rate, 0)
     return (new_w, *slots)
+
+
+def round_bfloat16(x: npt.ArrayLike) -> Array:
+    """Each element rounded to bfloat16 (8 significant bits), as the policy `"mixed_bfloat16"` rounds the operands of products.
+
+    To the nearest, of two equally near ones to the even one; what is too large becomes infinite; NaN stays NaN.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        A float32 array in the shape of `x`.
+
+    Raises:
+        ValueError: For an array not of real numbers.
+    """
+    return _native.core.round_bfloat16(_array("x", x, None, rows=False))
 
 
 def _array(name: str, value: npt.ArrayLike, ndim: int | None, rows: bool = True) -> Array:

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["available_levels", "built_levels", "core", "load"]
 
 _NATIVE = "native"  # the one level of an architecture whose baseline is all that convlet uses
-_LEVELS = ("x86-64-v4", "x86-64-v3", "x86-64-v2", _NATIVE)  # best first, as in CMakeLists.txt
+_LEVELS = ("x86-64-v4", "x86-64-v4-bf16", "x86-64-v3", "x86-64-v2", _NATIVE)  # as in CMakeLists.txt
 
 
 def built_levels() -> list[str]:
-    """Instruction-set levels that this installation has a compiled module for, best first."""
+    """Instruction-set levels that this installation has a compiled module for."""
     return [level for level in _LEVELS if find_spec(_module_name(level)) is not None]
 
 
 def available_levels() -> list[str]:
     """Instruction-set levels that are built and that this CPU can run, best first."""
-    supported = {*_cpu.available_levels(), _NATIVE}
-    return [level for level in built_levels() if level in supported]
+    built = built_levels()
+    return [level for level in (*_cpu.available_levels(), _NATIVE) if level in built]
 
 
 @cache

@@ -34,6 +34,7 @@ def optimizer_step(
     learning_rate: float,
     iteration: int,
 ) -> None: ...
+def round_bfloat16(x: _Float32) -> _Float32: ...
 
 class Network:
     learning_rate: float

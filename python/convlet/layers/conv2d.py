@@ -99,6 +99,7 @@ class Conv2D(KernelAndBias):
             "strides": self.strides,
             "padding": self.padding,
             "use_bias": self.use_bias,
+            **self.operands,
         }
         return [("conv2d", convolution), *activation_ops(self.activation)]
 

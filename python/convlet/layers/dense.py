@@ -76,7 +76,7 @@ class Dense(KernelAndBias):
         self.activation = activations.get(activation)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
-        product = {"units": self.units, "use_bias": self.use_bias}
+        product = {"units": self.units, "use_bias": self.use_bias, **self.operands}
         return [("dense", product), *activation_ops(self.activation)]
 
     def get_config(self) -> dict[str, Any]:

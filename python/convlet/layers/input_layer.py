@@ -38,11 +38,12 @@ class InputLayer(Layer):
         optional: bool = False,
         name: str | None = None,
     ) -> None:
-        super().__init__(dtype=dtype, name=name)
+        super().__init__(name=name)
         rows = batch_size if batch_shape is None else batch_shape[0]
         refuse_unsupported(
             "Input",
             {
+                "dtype": (dtype, "float32"),
                 "batch_size": (rows, None),
                 "sparse": (sparse, False),
                 "ragged": (ragged, False),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convlet import _native
+from convlet import _native, dtype_policies
 from convlet.data_adapter import as_array, as_rows
 from convlet.initializers import InitializerFunction
 from convlet.layers.keras_tensor import BatchShape, KerasTensor, is_symbolic
@@ -37,7 +37,8 @@ class Layer:
 
     Args:
         trainable: Whether training changes the weights.
-        dtype: `None` or `"float32"`.
+        dtype: `"float32"`, `"mixed_bfloat16"` or another form of a dtype policy, see
+            `convlet.dtype_policies.get`; `None` for `convlet.config.dtype_policy()`.
         name: Name, unique within a model; `None` for an automatic one.
         input_shape: Shape of one row of the input, for the first layer of a model.
         input_dim: The same for rows that are vectors: their length.
@@ -65,7 +66,7 @@ class Layer:
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to {class_name}: {kwargs}")
         _check_name(name)
-        _check_dtype(class_name, dtype)
+        self._dtype_policy = dtype_policies.get(dtype)
         if input_dim is not None:
             input_shape = (check_integer("input_dim", input_dim, 1),)
         self.input_shape_argument = (
@@ -73,7 +74,6 @@ class Layer:
         )
         self._trainable = check_bool("trainable", trainable)
         self.name = auto_name(class_name) if name is None else name
-        self.dtype = "float32"
         self.built = False
         self._weights: list[Variable] = []
         # What it returned when it was called on symbolic tensors.
@@ -206,6 +206,33 @@ class Layer:
         """
         return [(self, trainable and self.trainable)]
 
+    # Precision
+
+    @property
+    def dtype_policy(self) -> dtype_policies.DTypePolicy:
+        """In what precision the layer computes."""
+        return self._dtype_policy
+
+    @property
+    def compute_dtype(self) -> str:
+        """To what the layer rounds the operands of its products, if it computes any."""
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Type of the weights."""
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The same as `variable_dtype`."""
+        return self.variable_dtype
+
+    @property
+    def operands(self) -> dict[str, Any]:
+        """What the policy adds to the attributes of an operation that multiplies by a kernel."""
+        return {"bfloat16": True} if self.compute_dtype == "bfloat16" else {}
+
     # Weights
 
     @property
@@ -306,7 +333,11 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal layer, with other weights."""
-        return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy.name,  # which every Keras 3 knows
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Layer:
@@ -447,15 +478,4 @@ def _check_name(name: Any) -> None:
         raise ValueError(
             "Argument `name` must be a string and cannot contain character `/`. "
             f"Received: name={name} (of type {type(name)})"
-        )
-
-
-def _check_dtype(class_name: str, dtype: Any) -> None:
-    name = dtype
-    if isinstance(dtype, Mapping):  # as Keras writes a dtype policy
-        name = dtype.get("config", {}).get("name")
-    if name not in (None, "float32"):
-        raise ValueError(
-            f"{class_name} does not support `dtype={dtype!r}`; "
-            "the only supported value is 'float32'"
         )

@@ -25,11 +25,14 @@ def get_uid(prefix: str = "") -> int:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Forgets all automatic names: the next `Conv2D` is `conv2d` again.
+    """Forgets all automatic names: the next `Conv2D` is `conv2d` again; the dtype policy is float32.
 
     Args:
         free_memory: Whether to collect what models that nobody uses any more have left.
     """
+    from convlet import dtype_policies  # imports this package
+
+    dtype_policies.set_dtype_policy("float32")
     _uses.clear()
     _uids.clear()
     if free_memory:
