@@ -391,7 +391,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "mixed_float16": (
         lambda: DTypePolicy("mixed_float16"),
         ValueError,
-        "unless the loss is scaled",
+        "rounded to bfloat16 or not at all",
     ),
     "bfloat16": (lambda: DTypePolicy("bfloat16"), ValueError, "weights and optimizer are kept"),
     "float64": (
