@@ -82,6 +82,7 @@ def deep(loss: Any, frozen: int | None = None) -> Sequential:
             layers.Conv2D(4, 3, activation="relu", kernel_regularizer="l2"),
             layers.BatchNormalization(),
             layers.Dropout(0.3, seed=5),
+            layers.ActivityRegularization(l1=0.002, l2=0.001),
             layers.Conv2D(4, 3),
             layers.BatchNormalization(),
             layers.Flatten(),

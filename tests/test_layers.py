@@ -66,6 +66,18 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5, 4, 3),
         [],
     ),
+    "activity_regularization": (
+        lambda **k: layers.ActivityRegularization(0.1, 0.2, **k),
+        (4, 3),
+        (4, 3),
+        [],
+    ),
+    "dense with a penalty": (
+        lambda **k: Dense(6, activity_regularizer="l2", **k),
+        (5,),
+        (6,),
+        [(5, 6), (6,)],
+    ),
     "gaussian_noise": (lambda **k: layers.GaussianNoise(0.5, **k), (4,), (4,), []),
     "gaussian_dropout": (lambda **k: layers.GaussianDropout(0.5, seed=1, **k), (4,), (4,), []),
     "batch_normalization": (layers.BatchNormalization, (4, 3, 5), (4, 3, 5), [(5,)] * 4),
@@ -180,7 +192,7 @@ def test_defaults_are_kerass() -> None:
     assert Conv2D(32, 3).get_config() == {
         "name": "conv2d",
         "trainable": True,
-        "dtype": FLOAT32_POLICY,
+        "dtype": "float32",
         "filters": 32,
         "kernel_size": (3, 3),
         "strides": (1, 1),
@@ -334,7 +346,10 @@ BAD_ARGUMENTS = {
         lambda: Dense(4, bias_constraint="non_ng"),
         "Could not interpret constraint identifier: non_ng. Did you mean 'non_neg'",
     ),
-    "activity": (lambda: Dense(4, activity_regularizer="l1"), "`activity_regularizer='l1'`"),
+    "activity": (
+        lambda: Dense(4, activity_regularizer="orthogonal_regularizer"),
+        "Dense does not support `activity_regularizer='orthogonal_regularizer'`",
+    ),
     "lora": (lambda: Dense(4, lora_rank=2), "`lora_rank=2`"),
     "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),
     "units": (lambda: Dense(-1), "`units`"),
@@ -378,10 +393,6 @@ BAD_ARGUMENTS = {
     "epsilon": (lambda: layers.BatchNormalization(epsilon=-1), "`epsilon`"),
     "momentum": (lambda: layers.BatchNormalization(momentum=None), "`momentum`"),
     "axis": (lambda: layers.BatchNormalization(axis="last"), "`axis`"),
-    "gamma": (
-        lambda: layers.BatchNormalization(gamma_regularizer="l2"),
-        "`gamma_regularizer='l2'`",
-    ),
     "pool padding": (lambda: MaxPooling2D(2, padding="full"), "`padding`"),
     "name": (lambda: Dense(3, name="a/b"), "cannot contain character `/`. Received: name=a/b"),
     "name number": (lambda: Dense(3, name=3), "Argument `name` must be a string"),
@@ -413,7 +424,6 @@ BAD_ARGUMENTS = {
     ),
     "elu alpha": (lambda: layers.ELU("a"), "`alpha` must be a finite number"),  # type: ignore[arg-type]
     "prelu axes": (lambda: layers.PReLU(shared_axes=[0]), "`shared_axes` must be an integer"),
-    "prelu regularizer": (lambda: layers.PReLU(alpha_regularizer="l2"), "`alpha_regularizer='l2'`"),
     "softmax axes": (lambda: layers.Softmax(axis=[1, 2]), "Softmax does not support several axes"),
     "activation that needs arguments": (
         lambda: Activation("threshold"),

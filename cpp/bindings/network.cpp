@@ -239,6 +239,18 @@ void train_backward(Network& network, const py::array& dy, double loss,
   network.train_backward(data, loss, learning_rate.value_or(network.learning_rate));
 }
 
+void evaluate_forward(Network& network, const py::array& x, std::int64_t begin, std::int64_t end,
+                      std::optional<py::array> out) {
+  require_training(network);
+  const Rows rows = rows_of(x, network.program().tensors.front());
+  check_range(begin, end, x.shape(0));
+  float* to = outputs_of(network, out, end - begin);
+  if (begin == end) return;
+  const py::gil_scoped_release release;
+  const Lock lock(network.mutex());
+  network.evaluate_forward(rows, begin, end, to);
+}
+
 void count(Network& network, double loss, std::int64_t rows) {
   require_training(network);
   const Lock lock(network.mutex());
@@ -374,6 +386,7 @@ void register_network(py::module_& m) {
            arg("end"), arg("out"))
       .def("train_backward", &train_backward, arg("dy"), arg("loss"),
            arg("learning_rate").none(true) = py::none())
+      .def("evaluate_forward", &evaluate_forward, arg("x"), arg("begin"), arg("end"), arg("out"))
       .def("count", &count, arg("loss"), arg("rows"))
       .def("reset_metrics", [](Network& n) { n.totals.clear(); })
       .def("metrics", &Network::means)

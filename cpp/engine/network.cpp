@@ -32,7 +32,7 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
   auto new_updater = std::make_unique<Updater>(program_, optimizer, optimizer_attributes);
   objective_ = std::move(new_objective);
   updater_ = std::move(new_updater);
-  pending_.reset();
+  abandon_pending();
   iterations = 0;
   totals = {};
   totals.metrics.resize(metrics.size());
@@ -42,7 +42,7 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
 
 void Network::set_trainable(const std::vector<bool>& trainable) {
   wanted_ = Wanted(program_, trainable);
-  pending_.reset();
+  abandon_pending();
 }
 
 std::vector<std::size_t> Network::trained_parameters() const {

@@ -78,7 +78,9 @@ class Network {
   void train_backward(const float* dy, double loss, float rate);
   // Rows that the first half was last done for; 0 after the second.
   std::int64_t pending_rows() const { return pending_ ? pending_->rows : 0; }
-  // Counts a batch of an evaluation whose loss the caller has computed.
+  // An evaluation's batch, rows [begin, end) of x, in two halves for the same reason: the outputs,
+  // and then the loss that the caller has computed of them.
+  void evaluate_forward(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
   void count(double loss, std::int64_t rows);
 
   // out[i] = the network's output for row i, begin <= i < end.
@@ -150,6 +152,10 @@ class Network {
                    RowOf&& row_of, Turn&& turn, Home&& home) const;
   // A prediction of fewer rows than there are threads, which share each step's work.
   void predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
+  // The pass over a batch of `rows` rows whose loss is wanted.
+  Pass judged(Pass pass, std::int64_t rows) const;
+  // Forgets the first half of a step of training.
+  void abandon_pending();
   // One batch of an evaluation.
   void evaluate_batch(const Dataset& data, std::int64_t begin, std::int64_t end);
   // Hands out a slice's outputs, those of positions from `first` on, if they are wanted.

@@ -24,7 +24,7 @@ constexpr auto kAsTheyAre = [](std::int64_t i) { return i; };
 Network::Run Network::prepare_run(Mode mode, std::int64_t rows, std::size_t steps,
                                   const Wanted& wanted, bool training, bool in_halves) {
   const bool is_training = mode == Mode::kTraining;
-  if (is_training) pending_.reset();
+  if (is_training) abandon_pending();
   const int shares = shares_for(rows, is_training ? 3.0 : 1.0);
   prepare_packed(mode, wanted);
   std::vector<std::size_t> meetings;
@@ -91,13 +91,12 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
   const bool learns = wanted_.tensor[steps];
   run_team(run.shares, [&](const Member& member) {
     const simd::FlushDenormals flush;
-    Pass pass = run.pass;
     const auto row_of = [&](std::int64_t i) { return data.labels.row(i); };
     for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
       const std::int64_t number = (first - begin) / batch_size;
       const std::int64_t iteration = iterations + (learns ? number : 0);
+      Pass pass = judged(run.pass, rows);
       pass.step = static_cast<std::uint64_t>(iteration);
-      pass.batch_rows = rows;
       Batch batch = objective_->batch(data.labels, first, rows);
       batch.scale *= updater_->loss_scale();
       const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t at) {
@@ -112,6 +111,19 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
   if (learns) iterations += (end - begin + batch_size - 1) / batch_size;
   collect_totals(run);
   totals.loss += updater_->take_penalty();
+}
+
+Pass Network::judged(Pass pass, std::int64_t rows) const {
+  pass.is_judged = true;
+  pass.batch_rows = rows;
+  pass.penalty_scale = updater_->loss_scale() / static_cast<float>(rows);
+  return pass;
+}
+
+void Network::abandon_pending() {
+  if (!pending_) return;
+  for (const auto& worker : training_.workers) worker->totals.clear();
+  pending_.reset();
 }
 
 Updater::Step Network::update_step(const Updater::Workers& workers, float rate,
@@ -149,8 +161,8 @@ void Network::train_forward(const Rows& x, const std::int64_t* order, std::int64
                             std::int64_t end, float* out) {
   const std::size_t steps = program_.steps.size();
   Run run = prepare_run(Mode::kTraining, end - begin, steps, wanted_, true, true);
+  run.pass = judged(run.pass, end - begin);
   run.pass.step = static_cast<std::uint64_t>(iterations);
-  run.pass.batch_rows = end - begin;
   const auto row_of = [&](std::int64_t i) {
     return order != nullptr ? order[begin + i] : begin + i;
   };
@@ -182,8 +194,19 @@ void Network::train_backward(const float* dy, double loss, float rate) {
     update(member, run, step);
   });
   if (wanted_.tensor[steps]) ++iterations;
+  collect_totals(run);
   totals.loss += loss * static_cast<double>(rows) + updater_->take_penalty();
   totals.rows += static_cast<double>(rows);
+}
+
+void Network::evaluate_forward(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {
+  const std::size_t steps = program_.steps.size();
+  Run run = prepare_run(Mode::kInference, end - begin, steps, all_wanted_, false);
+  run.pass = judged(run.pass, end - begin);
+  const auto row_of = [&](std::int64_t i) { return begin + i; };
+  carry_alone(run, x, 0, end - begin, row_of, copy_output(steps, program_.tensor_size(steps), out),
+              kNoHome);
+  collect_totals(run);
 }
 
 void Network::count(double loss, std::int64_t rows) {
@@ -230,7 +253,8 @@ void Network::evaluate(const Dataset& data, std::int64_t begin, std::int64_t end
 
 void Network::evaluate_batch(const Dataset& data, std::int64_t begin, std::int64_t end) {
   const std::size_t steps = judged_steps();
-  const Run run = prepare_run(Mode::kInference, end - begin, steps, all_wanted_, false);
+  Run run = prepare_run(Mode::kInference, end - begin, steps, all_wanted_, false);
+  run.pass = judged(run.pass, end - begin);
   const Batch batch = objective_->batch(data.labels, begin, end - begin);
   const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t first) {
     worker.judge(*objective_, batch, first, slice, steps);

@@ -41,8 +41,10 @@ void Worker::gather(const Rows& x, std::int64_t index, std::int64_t r) {
 void Worker::forward(const Pass& pass, const Phase& phase, const Slice& slice) {
   for (std::size_t s = phase.forward.begin; s < phase.forward.end; ++s) {
     const Op& op = *program_.steps[s].op;
-    if (!training_ && op.only_in_training()) continue;
-    if (slice.rows > 0 || op.needs_whole_batch()) op.forward(forward_args(pass, s, slice));
+    const bool left_out = !training_ && op.only_in_training();
+    if (!left_out && (slice.rows > 0 || op.needs_whole_batch()))
+      op.forward(forward_args(pass, s, slice));
+    if (pass.is_judged) totals.loss += op.penalty(slice.rows, tensor(s + 1, slice.place));
   }
   if (phase.forward_sums) {
     const std::size_t s = *phase.forward_sums;
@@ -150,6 +152,7 @@ Context Worker::context(const Pass& pass, std::size_t s, const Slice& slice) con
           .step = pass.step,
           .batch_row = slice.batch_row,
           .share_row = slice.share_row,
+          .penalty_scale = pass.penalty_scale,
           .team = {.memory = pass.team,
                    .at = layout_.shared[s],
                    .self = share_,

@@ -34,6 +34,8 @@ struct Pass {
   std::uint64_t step = 0;        // of training
   std::span<float* const> team;  // the workers' shared memory, by share
   std::int64_t batch_rows = 0;
+  bool is_judged = false;      // the loss is wanted
+  float penalty_scale = 0.0F;  // of the gradients of the ops' own penalties
 };
 
 // Some rows of a worker's share.

@@ -14,6 +14,7 @@ std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, cons
 std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_activity_regularization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);

@@ -74,6 +74,7 @@ struct Context {
   std::uint64_t step = 0;  // of training: random numbers depend on it
   std::int64_t batch_row = 0;  // the first row's position in the batch
   std::int64_t share_row = 0;  // and in its worker's share
+  float penalty_scale = 0.0F;  // of the gradients of penalties
   Team team;                   // empty where no op needs the whole batch
 };
 
@@ -145,6 +146,13 @@ class Op {
     if (part.index == 0) forward(a);
   }
   virtual void backward(const BackwardArgs& a) const = 0;
+  // What the output of `rows` rows adds to the sum of the rows' losses. In backward its gradient,
+  // times context.penalty_scale, joins dx.
+  virtual double penalty(std::int64_t rows, const float* y) const {
+    (void)rows;
+    (void)y;
+    return 0.0;
+  }
   // Whether the op, in inference, gives back what it is given: it is then left out.
   virtual bool only_in_training() const { return false; }
 

@@ -14,6 +14,7 @@ struct Entry {
 
 constexpr Entry kOps[] = {
     {"activation", make_activation},
+    {"activity_regularization", make_activity_regularization},
     {"add", nullptr, make_add},
     {"average", nullptr, make_average},
     {"average_pooling2d", make_average_pooling2d},

@@ -264,7 +264,7 @@ class Execution:
             rates = self.compilation.optimizer.learning_rates(1)
             native.train_backward(gradient, loss, None if rates is None else float(rates[0]))
         else:
-            native.predict(data.x[part.begin : part.end], outputs, 0, len(outputs))
+            native.evaluate_forward(data.x, part.begin, part.end, outputs)
             y, y_pred = same_rank(np.asarray(y_true, np.float32), outputs)
             values = self._checked_values(self._loss.call(y, y_pred), y_pred, weights)
             native.count(self._reduced(values, weights)[0], len(outputs))

@@ -234,6 +234,59 @@ def fit(k: Any, case: str) -> dict[str, list[float]]:
     }
 
 
+def _activities(k: Any) -> Any:
+    """Penalties on what layers put out, beside one on a weight."""
+    layers = k.layers
+    net = k.Sequential(
+        [
+            k.Input((8, 8, 1)),
+            layers.Conv2D(3, 3, activation="relu", activity_regularizer=k.regularizers.L2(0.002)),
+            layers.MaxPooling2D(2),
+            layers.ActivityRegularization(l1=0.003, l2=0.001),
+            layers.Flatten(),
+            layers.Dense(5, activation="tanh", kernel_regularizer="l2"),
+            layers.Dense(3, activation="softmax", activity_regularizer="l1"),
+        ]
+    )
+    net.set_weights([0.3 * _table(w.shape, 40 + i) for i, w in enumerate(net.get_weights())])
+    return net
+
+
+def _scales(k: Any) -> Any:
+    """Penalties on weights and bounds of weights that are neither kernels nor biases."""
+    layers = k.layers
+    l1_l2, non_neg = k.regularizers.L1L2(0.02, 0.03), k.constraints.NonNeg()
+    net = k.Sequential(
+        [
+            k.Input((8, 8, 1)),
+            layers.Conv2D(3, 3),
+            layers.BatchNormalization(gamma_regularizer=l1_l2, beta_constraint=non_neg),
+            layers.PReLU(alpha_regularizer="l2", alpha_constraint=non_neg, shared_axes=[1, 2]),
+            layers.Conv2D(2, 3),
+            layers.BatchNormalization(beta_regularizer="l2", gamma_constraint=non_neg),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    net.set_weights([0.5 * np.abs(_table(w.shape, 50)) for w in net.get_weights()])
+    return net
+
+
+def layer_rule(k: Any, case: str) -> dict[str, list[float]]:
+    """Rules that belong to a layer: two epochs of `fit` with validation in small batches."""
+    x, y = data()
+    net = {"activities": _activities, "scales": _scales}[case](k)
+    net.compile(optimizer=k.optimizers.SGD(0.05), loss="sparse_categorical_crossentropy")
+    history = net.fit(
+        x, y, batch_size=5, epochs=2, shuffle=False, validation_data=(x[:7], y[:7]), verbose=0
+    ).history
+    weights = np.concatenate([w.ravel() for w in net.get_weights()])
+    return {
+        **{name: [float(v) for v in values] for name, values in history.items()},
+        "weights": [float(w) for w in weights],
+    }
+
+
 # Every run, by name.
 RUNS: dict[str, tuple[Any, str]] = {
     **{f"optimizer-{case}": (optimizer, case) for case in OPTIMIZERS},
@@ -241,6 +294,7 @@ RUNS: dict[str, tuple[Any, str]] = {
     **{f"rule-{case}": (rule, case) for case in RULES},
     **{f"orthogonal-{mode}": (orthogonal, mode) for mode in ("rows", "columns")},
     **{f"fit-{case}": (fit, case) for case in ("ema", "schedule")},
+    **{f"layer_rule-{case}": (layer_rule, case) for case in ("activities", "scales")},
 }
 
 

@@ -327,6 +327,7 @@ OPS: dict[str, Entry] = {
     "concatenate": concatenate,
     "conv2d": conv2d,
     "dense": dense,
+    "activity_regularization": nothing,
     "dropout": nothing,
     "gaussian_dropout": nothing,
     "gaussian_noise": nothing,

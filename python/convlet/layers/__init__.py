@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convlet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from convlet.layers.activity_regularization import ActivityRegularization
 from convlet.layers.average_pooling2d import AveragePooling2D
 from convlet.layers.batch_normalization import BatchNormalization
 from convlet.layers.conv2d import Conv2D
@@ -46,6 +47,7 @@ MaxPool2D = MaxPooling2D
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "Average",
     "AveragePooling2D",
@@ -95,6 +97,7 @@ _CLASSES: dict[str, type[Layer]] = {
     for layer in (
         ELU,
         Activation,
+        ActivityRegularization,
         Add,
         Average,
         AveragePooling2D,

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convlet import activations, initializers
+from convlet import activations, constraints, initializers, regularizers
+from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.layer import Layer, NativeOps, Shape
-from convlet.utils.validation import check_integer, check_real, refuse_unsupported
+from convlet.regularizers import Regularizer
+from convlet.utils.validation import check_integer, check_real
 
 _MOST_AXES = 64  # numpy's limit
 
@@ -161,8 +163,8 @@ class PReLU(Layer):
 
     Args:
         alpha_initializer: How `alpha` starts.
-        alpha_regularizer: `None`; nothing else is supported.
-        alpha_constraint: `None`; nothing else is supported.
+        alpha_regularizer: Penalty on `alpha`, see `convlet.regularizers`.
+        alpha_constraint: Bounds of `alpha`, see `convlet.constraints`.
         shared_axes: Axes along which `alpha` is the same, 1 being the first behind the batch axis:
             `[1, 2]` for one `alpha` per channel of an image. `None` for none.
         **kwargs: Arguments of `Layer`.
@@ -180,14 +182,9 @@ class PReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        refuse_unsupported(
-            "PReLU",
-            {
-                "alpha_regularizer": (alpha_regularizer, None),
-                "alpha_constraint": (alpha_constraint, None),
-            },
-        )
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes: list[int] | None = None
         if shared_axes is not None:
             axes = shared_axes if isinstance(shared_axes, (list, tuple)) else [shared_axes]
@@ -199,12 +196,18 @@ class PReLU(Layer):
     def initializers(self) -> Mapping[str, InitializerFunction]:
         return {"alpha": self.alpha_initializer}
 
+    def regularizers(self) -> Mapping[str, Regularizer | None]:
+        return {"alpha": self.alpha_regularizer}
+
+    def constraints(self) -> Mapping[str, Constraint | None]:
+        return {"alpha": self.alpha_constraint}
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "alpha_regularizer": None,
-            "alpha_constraint": None,
+            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": constraints.serialize(self.alpha_constraint),
             "shared_axes": self.shared_axes,
         }
 

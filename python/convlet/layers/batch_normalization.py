@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convlet import initializers
+from convlet import constraints, initializers, regularizers
+from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.regularizers import Regularizer
 from convlet.utils.validation import check_bool, check_integer, check_real, refuse_unsupported
 
 
@@ -30,10 +32,10 @@ class BatchNormalization(Layer):
         gamma_initializer: How `gamma` starts.
         moving_mean_initializer: How the moving mean starts.
         moving_variance_initializer: How the moving variance starts.
-        beta_regularizer: `None`; nothing else is supported.
-        gamma_regularizer: `None`; nothing else is supported.
-        beta_constraint: `None`; nothing else is supported.
-        gamma_constraint: `None`; nothing else is supported.
+        beta_regularizer: Penalty on beta, see `convlet.regularizers`.
+        gamma_regularizer: Penalty on gamma.
+        beta_constraint: Bounds of beta, see `convlet.constraints`.
+        gamma_constraint: Bounds of gamma.
         renorm: `False`; nothing else is supported.
         renorm_clipping: `None`; nothing else is supported.
         renorm_momentum: 0.99, its default, without effect.
@@ -69,10 +71,6 @@ class BatchNormalization(Layer):
         refuse_unsupported(
             "BatchNormalization",
             {
-                "beta_regularizer": (beta_regularizer, None),
-                "gamma_regularizer": (gamma_regularizer, None),
-                "beta_constraint": (beta_constraint, None),
-                "gamma_constraint": (gamma_constraint, None),
                 "renorm": (renorm, False),
                 "renorm_clipping": (renorm_clipping, None),
                 "renorm_momentum": (renorm_momentum, 0.99),
@@ -88,6 +86,10 @@ class BatchNormalization(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:
         if self.axis != len(input_shape):
@@ -108,6 +110,12 @@ class BatchNormalization(Layer):
             "moving_variance": self.moving_variance_initializer,
         }
 
+    def regularizers(self) -> Mapping[str, Regularizer | None]:
+        return {"gamma": self.gamma_regularizer, "beta": self.beta_regularizer}
+
+    def constraints(self) -> Mapping[str, Constraint | None]:
+        return {"gamma": self.gamma_constraint, "beta": self.beta_constraint}
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
@@ -120,9 +128,9 @@ class BatchNormalization(Layer):
             "gamma_initializer": initializers.serialize(self.gamma_initializer),
             "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
             "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "beta_regularizer": None,
-            "gamma_regularizer": None,
-            "beta_constraint": None,
-            "gamma_constraint": None,
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
             "synchronized": False,
         }

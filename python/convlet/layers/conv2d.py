@@ -38,7 +38,7 @@ class Conv2D(KernelAndBias):
         bias_initializer: How the bias starts.
         kernel_regularizer: Penalty on the kernel, see `convlet.regularizers`.
         bias_regularizer: Penalty on the bias.
-        activity_regularizer: `None`; nothing else is supported.
+        activity_regularizer: Penalty on the output.
         kernel_constraint: Bounds of the kernel, see `convlet.constraints`.
         bias_constraint: Bounds of the bias.
         **kwargs: Arguments of `Layer`: `name`, `trainable`, `input_shape`.
@@ -73,6 +73,7 @@ class Conv2D(KernelAndBias):
             bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer,
             bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
             **kwargs,
@@ -83,7 +84,6 @@ class Conv2D(KernelAndBias):
                 "data_format": (data_format, "channels_last"),
                 "dilation_rate": (check_tuple("dilation_rate", dilation_rate, 2), (1, 1)),
                 "groups": (groups, 1),
-                "activity_regularizer": (activity_regularizer, None),
             },
         )
         self.filters = check_integer("filters", filters, 1)
@@ -114,5 +114,4 @@ class Conv2D(KernelAndBias):
             "dilation_rate": (1, 1),
             "groups": 1,
             "activation": activations.serialize(self.activation),
-            "activity_regularizer": None,
         }

@@ -24,7 +24,7 @@ class Dense(KernelAndBias):
         bias_initializer: How the bias starts.
         kernel_regularizer: Penalty on the kernel, see `convlet.regularizers`.
         bias_regularizer: Penalty on the bias.
-        activity_regularizer: `None`; nothing else is supported.
+        activity_regularizer: Penalty on the output.
         kernel_constraint: Bounds of the kernel, see `convlet.constraints`.
         bias_constraint: Bounds of the bias.
         lora_rank: `None`; nothing else is supported.
@@ -59,6 +59,7 @@ class Dense(KernelAndBias):
             bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer,
             bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
             **kwargs,
@@ -66,7 +67,6 @@ class Dense(KernelAndBias):
         refuse_unsupported(
             "Dense",
             {
-                "activity_regularizer": (activity_regularizer, None),
                 "lora_rank": (lora_rank, None),
                 "lora_alpha": (lora_alpha, None),
                 "quantization_config": (quantization_config, None),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convlet import _native, dtype_policies
+from convlet import _native, dtype_policies, regularizers
 from convlet.data_adapter import as_array, as_rows
 from convlet.initializers import InitializerFunction
 from convlet.layers.keras_tensor import BatchShape, KerasTensor, is_symbolic
@@ -42,6 +42,8 @@ class Layer:
         name: Name, unique within a model; `None` for an automatic one.
         input_shape: Shape of one row of the input, for the first layer of a model.
         input_dim: The same for rows that are vectors: their length.
+        activity_regularizer: Penalty on the output, a mean over the batch: `L1`, `L2` or `L1L2` of
+            `convlet.regularizers`; `None` for none.
         **kwargs: Nothing; a name that is not above is refused.
 
     Raises:
@@ -60,6 +62,7 @@ class Layer:
         name: str | None = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
+        activity_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         class_name = type(self).__name__
@@ -72,6 +75,7 @@ class Layer:
         self.input_shape_argument = (
             None if input_shape is None else row_shape("input_shape", input_shape)
         )
+        self.activity_regularizer = _activity_regularizer(class_name, activity_regularizer)
         self._trainable = check_bool("trainable", trainable)
         self.name = auto_name(class_name) if name is None else name
         self.built = False
@@ -196,7 +200,11 @@ class Layer:
         Returns:
             Number of the tensor that it returns.
         """
-        return tracer.add(self, self.native_ops(tracer.shapes[inputs[0]]), inputs)
+        ops = self.native_ops(tracer.shapes[inputs[0]])
+        if self.activity_regularizer is not None:
+            penalty = self.activity_regularizer.native_attributes()
+            ops = [*ops, ("activity_regularization", penalty)]
+        return tracer.add(self, ops, inputs)
 
     def leaves(self, trainable: bool = True) -> list[tuple[Layer, bool]]:
         """Returns the layers that do the work, and whether training may change their weights.
@@ -333,11 +341,14 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make an equal layer, with other weights."""
-        return {
+        config = {
             "name": self.name,
             "trainable": self.trainable,
             "dtype": self.dtype_policy.name,  # which every Keras 3 knows
         }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Layer:
@@ -479,3 +490,13 @@ def _check_name(name: Any) -> None:
             "Argument `name` must be a string and cannot contain character `/`. "
             f"Received: name={name} (of type {type(name)})"
         )
+
+
+def _activity_regularizer(class_name: str, identifier: Any) -> Regularizer | None:
+    regularizer = regularizers.get(identifier)
+    if regularizer is not None and not set(regularizer.native_attributes()) <= {"l1", "l2"}:
+        raise ValueError(
+            f"{class_name} does not support `activity_regularizer={identifier!r}`; "
+            "the supported ones are L1, L2 and L1L2"
+        )
+    return regularizer
