@@ -341,7 +341,7 @@ void Network::vector_jacobian_product(const Rows& x, std::int64_t rows, const Tr
     const Step& step = program_.steps[s];
     if (step.op->late_unit() == 0) continue;
     workers.list_kept(s, rows, kept);
-    step.op->late_gradient(0, step.op->units(), kept, gradient + step.parameters_at);
+    step.op->late_gradient(0, step.op->units(), kept, {}, gradient + step.parameters_at);
   }
 }
 

@@ -20,9 +20,6 @@ std::int64_t late_block(const Op& op) {
   return std::max(kUnits, kFloats / op.late_unit() / kUnits * kUnits);
 }
 
-// More than any optimizer has.
-constexpr std::size_t kMostSlots = 4;
-
 float option(const Attributes& attributes, const char* name, double otherwise) {
   return static_cast<float>(attributes.number_or(name, otherwise));
 }
@@ -244,6 +241,7 @@ void Updater::update(int share, const Portion& portion, const Step& step) {
                       float* g = collected ? total + at : late;
                       if (!collected) compute_late(share, portion, begin, end, at, size, g, step);
                       apply(piece, at, size, g, step);
+                      if (collected) std::fill_n(g, size, 0.0F);
                       if (!constrained_) pack(portion, begin, end, step);
                     });
   }
@@ -256,6 +254,7 @@ void Updater::update(int share, const Portion& portion, const Step& step) {
         collect(share, piece, at, size, g, step);
       }
       apply(piece, at, size, g, step);
+      std::fill_n(g, size, 0.0F);
     });
   }
   if (!constrained_ && !portion.is_late) pack(portion, portion.begin, portion.end, step);
@@ -273,7 +272,9 @@ void Updater::compute_late(int share, const Portion& portion, std::int64_t begin
   if (has_more && in_place) add_shares(1, at, size, g, step);
   float* products =
       has_more && in_place ? late_[static_cast<std::size_t>(share)].gradient.data() : g;
-  program_.steps[portion.step].op->late_gradient(begin, end, kept, products);
+  const auto next = arrays_at(at, step);
+  program_.steps[portion.step].op->late_gradient(begin, end, kept, {next.data(), slots_.size() + 1},
+                                                 products);
   if (products != g) {
     for (std::int64_t i = 0; i < size; ++i) g[i] += products[i];
   } else if (has_more) {
@@ -378,7 +379,14 @@ void Updater::apply(const Piece& piece, std::int64_t at, std::int64_t size, floa
     optimizer_->update(size, g, w, slots.data());
   }
   if (ema_momentum_) average(at, size, step);
-  std::fill_n(g, size, 0.0F);
+}
+
+// What the optimizer reads and writes at a place of the flat array: the parameters, the slots.
+std::array<const float*, 1 + Updater::kMostSlots> Updater::arrays_at(std::int64_t at,
+                                                                     const Step& step) const {
+  std::array<const float*, 1 + kMostSlots> arrays{step.parameters + at};
+  for (std::size_t i = 0; i < slots_.size(); ++i) arrays[i + 1] = slots_[i].values.data() + at;
+  return arrays;
 }
 
 // The first step's average is the weights themselves.

@@ -1,6 +1,7 @@
 // What happens to the parameters between two batches: from the workers' gradients to new weights.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -76,6 +77,9 @@ class Updater {
   double take_penalty();
 
  private:
+  // More than any optimizer has, with those of the options.
+  static constexpr std::size_t kMostSlots = 6;
+
   struct Rule {
     float l1 = 0.0F;
     float l2 = 0.0F;
@@ -132,6 +136,7 @@ class Updater {
   void collect(int share, const Piece& piece, std::int64_t at, std::int64_t size, float* g,
                const Step& step);
   void collect_with_norms(int share, const Step& step);
+  std::array<const float*, 1 + kMostSlots> arrays_at(std::int64_t at, const Step& step) const;
   void apply(const Piece& piece, std::int64_t at, std::int64_t size, float* g, const Step& step);
   void clip_gradient(const Piece& piece, std::int64_t size, float* g) const;
   void average(std::int64_t at, std::int64_t size, const Step& step);

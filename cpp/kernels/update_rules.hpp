@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "simd/math.hpp"
 #include "simd/vec.hpp"
 
 namespace convlet {
@@ -84,7 +85,7 @@ struct Rmsprop {
       *a = keep * *a + rest * g;
       denominator -= *a * *a;
     }
-    return simd::broadcast(learning_rate) * g / simd::sqrt(denominator);
+    return simd::broadcast(learning_rate) * g * simd::reciprocal_sqrt(denominator);
   }
 };
 
@@ -111,7 +112,7 @@ struct Adam {
     v += (g * g - v) * simd::broadcast(one_minus_beta_2);
   }
   void move(simd::Vec& w, simd::Vec m, simd::Vec v) const {
-    w -= m * simd::broadcast(alpha) / (simd::sqrt(v) + simd::broadcast(epsilon));
+    w -= m * simd::broadcast(alpha) / (simd::fast_sqrt(v) + simd::broadcast(epsilon));
   }
 };
 
@@ -127,7 +128,7 @@ struct Nadam {
     m += (g - m) * simd::broadcast(one_minus_beta_1);
     v += (g * g - v) * simd::broadcast(one_minus_beta_2);
     const simd::Vec m_hat = simd::broadcast(of_m) * m + simd::broadcast(of_g) * g;
-    const simd::Vec root = simd::sqrt(v / simd::broadcast(unbiased));
+    const simd::Vec root = simd::fast_sqrt(v / simd::broadcast(unbiased));
     w -= m_hat * simd::broadcast(learning_rate) / (root + simd::broadcast(epsilon));
   }
 };
@@ -138,7 +139,7 @@ struct Adagrad {
 
   void operator()(simd::Vec g, simd::Vec& w, simd::Vec& a) const {
     a += g * g;
-    w -= simd::broadcast(learning_rate) * g / simd::sqrt(a + simd::broadcast(epsilon));
+    w -= simd::broadcast(learning_rate) * g * simd::reciprocal_sqrt(a + simd::broadcast(epsilon));
   }
 };
 
@@ -153,7 +154,7 @@ struct Adadelta {
     const simd::Vec rest = simd::broadcast(one_minus_rho);
     const simd::Vec small = simd::broadcast(epsilon);
     a = keep * a + rest * g * g;
-    const simd::Vec step = simd::sqrt(d + small) * g / simd::sqrt(a + small);
+    const simd::Vec step = simd::fast_sqrt(d + small) * g * simd::reciprocal_sqrt(a + small);
     d = keep * d + rest * step * step;
     w -= simd::broadcast(learning_rate) * step;
   }

@@ -37,6 +37,12 @@ void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
   using Items = decltype(simd::load(packed_dz_));
   std::int64_t at[MR];
   locate<MR>(g_.patches, k0, at);
+  for (const float* array : fetched_) {
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) {
+      for (int v = 0; v < NR; ++v) simd::fetch(array + (k0 + m) * g_.n + n0 + v * kLanes);
+    }
+  }
   Sums<MR, NR> sums{};
   for (int p = 0; p < pixels_; ++p) {
     Items dz[NR];
@@ -55,7 +61,9 @@ void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
     for (int v = 0; v < NR; ++v) {
       float* out = dw_ + (k0 + m) * g_.n + n0 + v * kLanes;
       const int count = static_cast<int>(std::min<std::int64_t>(kLanes, g_.n - n0 - v * kLanes));
-      if (count > 0) store_columns(out, load_columns(out, count) + sums[m][v], count);
+      if (count <= 0) continue;
+      const Vec before = overwrites_ ? simd::zero() : load_columns(out, count);
+      store_columns(out, before + sums[m][v], count);
     }
   }
 }
@@ -90,6 +98,7 @@ void WeightGradientSum<Item>::multiply() {
     }
   }
   pixels_ = 0;
+  overwrites_ = false;
 }
 
 template <class Item>

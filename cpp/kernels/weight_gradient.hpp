@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/patches.hpp"
 #include "kernels/tile.hpp"
@@ -29,10 +30,16 @@ class WeightGradientSum {
  public:
   WeightGradientSum(const WeightGradient& g, float* dw) : g_(g), dw_(dw) {}
 
+  // dw is to be overwritten, not accumulated.
+  void overwrite() { overwrites_ = true; }
+  // Arrays like dw that the caller reads next: they are fetched into the second-level cache on the
+  // way, while the products are made.
+  void fetch(std::span<const float* const> arrays) { fetched_ = arrays; }
+
   // A pixel's gradients lie dz_pixel items behind those of the one before.
   void add(std::int64_t images, const Item* x, const Item* dz, std::int64_t dz_pixel);
   void finish() {
-    if (pixels_ > 0) multiply();
+    if (pixels_ > 0 || overwrites_) multiply();
   }
 
  private:
@@ -49,6 +56,8 @@ class WeightGradientSum {
 
   WeightGradient g_;
   float* dw_;
+  bool overwrites_ = false;
+  std::span<const float* const> fetched_;
   int pixels_ = 0;
   const Item* patch_[kPixels];
   const Item* dz_[kPixels];

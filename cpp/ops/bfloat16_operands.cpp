@@ -73,8 +73,8 @@ class Bfloat16Operands final : public Op {
 
   std::int64_t late_unit() const override { return op_->late_unit(); }
   void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
-                     float* gradient) const override {
-    op_->late_gradient(begin, end, kept, gradient);
+                     std::span<const float* const> next, float* gradient) const override {
+    op_->late_gradient(begin, end, kept, next, gradient);
   }
 
   std::int64_t units() const override { return (op_->units() + kUnit - 1) / kUnit; }

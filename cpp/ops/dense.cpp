@@ -78,9 +78,10 @@ class Dense final : public Op {
   std::int64_t late_unit() const override { return is_late() ? units_ : 0; }
 
   void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
-                     float* gradient) const override {
-    std::fill_n(gradient, (end - begin) * units_, 0.0F);
+                     std::span<const float* const> next, float* gradient) const override {
     WeightGradientSum<float> sum({patches(end - begin), kept_per_row(), units_}, gradient);
+    sum.overwrite();
+    sum.fetch(next);
     for (const Kept& share : kept) {
       sum.add(share.rows, share.data + begin, share.data + kept_dz(), kept_per_row());
     }

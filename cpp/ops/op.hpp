@@ -181,12 +181,14 @@ class Op {
   // the gradient is computed unit by unit right before the optimizer uses it. Unit u's are the
   // parameters [u * late_unit(), (u + 1) * late_unit()); 0: the op has none.
   virtual std::int64_t late_unit() const { return 0; }
-  // Writes the gradient of units [begin, end), (end - begin) * late_unit() floats.
+  // Writes the gradient of units [begin, end), (end - begin) * late_unit() floats, and brings the
+  // arrays like it that the caller reads next into the cache.
   virtual void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
-                             float* gradient) const {
+                             std::span<const float* const> next, float* gradient) const {
     (void)begin;
     (void)end;
     (void)kept;
+    (void)next;
     (void)gradient;
   }
 

@@ -218,6 +218,9 @@ inline Vec fma(UintVec a, UintVec b, Vec c) {
 }
 #endif
 
+// Brings the cache line at p, which need not exist, into the second-level cache.
+inline void fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 // a > b ? a : b in every lane: of two unordered values the second, so that max(zero(), x) keeps
 // NaN.
 inline Vec max(Vec a, Vec b) {
