@@ -90,6 +90,14 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [conv(6, (2, 2)), act("relu"), pool((2, 2), (1, 1))],
     ),
     "conv_relu_pool_1x2": ((5, 8, 2), [conv(6, (2, 3)), act("relu"), pool((1, 2))]),
+    # Two pixels' results to a vector, of 16, 8 or 4 lanes; windows that fill no tile of them.
+    "conv_one_channel_relu_pool": ((11, 10, 1), [conv(8, (2, 5)), act("relu"), pool()]),
+    "conv_one_channel_same_pool": ((5, 7, 1), [conv(4, (5, 5), padding="same"), pool()]),
+    "conv_one_channel_rows_apart_pool": (
+        (15, 12, 1),
+        [conv(2, (3, 2), strides=(2, 1), use_bias=False), act("relu"), pool()],
+    ),
+    "conv_one_channel_strides_pool": ((7, 13, 1), [conv(2, (2, 2), strides=(1, 2)), pool()]),
     # Rows of kw * ic floats that no kernel holds in registers at once.
     "conv_relu_pool_37_channels": ((7, 8, 37), [conv(18, (2, 5)), act("relu"), pool()]),
     "conv_relu_pool_150_channels": ((6, 7, 150), [conv(5, (3, 3)), act("relu"), pool()]),

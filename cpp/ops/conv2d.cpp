@@ -7,6 +7,7 @@
 #include "kernels/activations.hpp"
 #include "kernels/pooled_weight_gradient.hpp"
 #include "kernels/tile.hpp"
+#include "kernels/twin_product.hpp"
 #include "kernels/weight_gradient.hpp"
 #include "kernels/winograd.hpp"
 #include "kernels/winograd_gradient.hpp"
@@ -42,6 +43,12 @@ Convolution with_whole_tiles(Convolution c, bool pool) {
   return c;
 }
 
+// Whether two neighbouring pixels' results go into one vector.
+bool uses_twins(const Convolution& c, bool pool) {
+  return pool && c.window.ic == 1 && c.window.sw == 1 && fits_twins(c.oc) && !c.pairs &&
+         !uses_winograd(c, pool);
+}
+
 class Conv2D final : public Op {
  public:
   Conv2D(const Convolution& convolution, bool pool)
@@ -53,9 +60,9 @@ class Conv2D final : public Op {
         table_(c_.window, order_of(pool)),
         item_table_(c_.item_window(), order_of(pool)),
         winograd_(uses_winograd(c_, pool)),
+        twins_(uses_twins(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
-        forward_packed_(winograd_ ? winograd_packed_size(c_.window.ic, c_.oc)
-                                  : packed_size(c_.taps() * c_.items(c_.window.ic), c_.oc)) {
+        forward_packed_(forward_packed_size()) {
     const Window2D& w = c_.window;
     images_together_ = w.padded() || c_.pairs ? images_together(w.oh * w.ow) : 1;
     if (winograd_ && pool) {
@@ -148,6 +155,8 @@ class Conv2D final : public Op {
             float* packed) const override {
     if (winograd_) {
       winograd_pack(begin, end, c_.window.ic, c_.oc, parameters, packed);
+    } else if (twins_) {
+      pack_twins(c_.depth(), c_.oc, parameters, packed);
     } else {
       c_.pack_forward(begin, end, parameters, packed);
     }
@@ -166,6 +175,11 @@ class Conv2D final : public Op {
     return pool ? PatchTable::Order::kWindows : PatchTable::Order::kRows;
   }
 
+  std::int64_t forward_packed_size() const {
+    if (winograd_) return winograd_packed_size(c_.window.ic, c_.oc);
+    if (twins_) return packed_twins_size(c_.depth());
+    return packed_size(c_.taps() * c_.items(c_.window.ic), c_.oc);
+  }
   std::int64_t y_size() const { return sources_ * c_.oc; }
   std::int64_t padded_size() const { return c_.window.padded() ? pad_.padded_size() : 0; }
   std::int64_t item_image() const { return pad_.ph * pad_.pw * c_.items(pad_.c); }
@@ -206,6 +220,7 @@ class Conv2D final : public Op {
     const std::int64_t first_pixel = part.begin(sources_) * (pool_ ? 4 : 1);
     PatchProduct g{item_table_.patches(), out, item_image(), y_size(), c_.oc};
     g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first_pixel));
+    if (twins_) return twin_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
     if (!c_.pairs) return direct(g, rows, x, a.packed, bias, y, argmax);
     for_paired_images(rows, images_together_, pad_.ph * pad_.pw, pad_.c, x,
                       a.scratch + images_together_ * padded_size(),
@@ -285,6 +300,7 @@ class Conv2D final : public Op {
   PatchTable table_;
   PatchTable item_table_;  // of the direct product's operands
   bool winograd_;
+  bool twins_;     // two pixels' results to a vector
   bool few_taps_;  // the gradient of the weights comes from all of dz
   std::int64_t forward_packed_;
   std::vector<std::int32_t> out_;  // the results' places in the direct product

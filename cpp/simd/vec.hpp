@@ -69,6 +69,14 @@ inline IntVec broadcast(std::int32_t s) { return s - IntVec{}; }
 inline UintVec broadcast(std::uint32_t s) { return s + UintVec{}; }
 inline UintVec broadcast(Pair s) { return static_cast<std::uint32_t>(s) - UintVec{}; }
 
+// p[0] and p[1] in turn.
+inline Vec broadcast_two(const float* p) {
+  using Doubles = std::int64_t __attribute__((vector_size(kVecBytes)));
+  std::int64_t both;
+  std::memcpy(&both, p, sizeof(both));
+  return reinterpret_cast<Vec>(both - Doubles{});
+}
+
 inline Vec load(const float* p) { return *reinterpret_cast<const detail::UnalignedVec*>(p); }
 
 inline void store(float* p, Vec v) { *reinterpret_cast<detail::UnalignedVec*>(p) = v; }
@@ -330,6 +338,22 @@ void transpose_blocks(Vec (&rows)[kLanes]) {
 
 // rows[i][j] <-> rows[j][i] for a square of kLanes rows.
 inline void transpose(Vec (&rows)[kLanes]) { detail::transpose_blocks<1>(rows); }
+
+namespace detail {
+// Every other lane of v, from `First` on, at the front.
+template <int First, int... Lane>
+Vec every_other(Vec v, std::integer_sequence<int, Lane...>) {
+  return __builtin_shufflevector(v, v, ((First + 2 * Lane) % kLanes)...);
+}
+}  // namespace detail
+
+// Lanes 0, 2, 4, ... or 1, 3, 5, ... of v at the front; what is behind them has no meaning.
+inline Vec even_lanes(Vec v) {
+  return detail::every_other<0>(v, std::make_integer_sequence<int, kLanes>{});
+}
+inline Vec odd_lanes(Vec v) {
+  return detail::every_other<1>(v, std::make_integer_sequence<int, kLanes>{});
+}
 
 // Tells the CPU that this thread is waiting in a loop.
 inline void pause() {
