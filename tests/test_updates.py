@@ -431,3 +431,18 @@ def test_scalars_can_be_read_and_set(core: ModuleType) -> None:
     assert network.optimizer_scalars() == [0.5]
     with pytest.raises(IndexError, match="no optimizer scalar 1"):
         network.set_optimizer_scalar(1, 0.5)
+
+
+def test_roots(core: ModuleType) -> None:
+    """RMSprop with rho = 1 and no epsilon shows 1 / sqrt(v): every 4096th float, and the limits."""
+    v = np.arange(0, 2**32, 4096, dtype=np.uint32).view(np.float32)
+    w, slot = np.zeros_like(v), v.copy()
+    constants = {"rho": 1.0, "momentum": 0.0, "epsilon": 0.0, "centered": False}
+    core.optimizer_step("rmsprop", constants, w, -np.ones_like(v), [slot], 1.0, 0)
+    np.testing.assert_array_equal(slot, v)
+    normal = (v >= np.finfo(np.float32).tiny) & (v < np.inf)
+    expected = 1.0 / np.sqrt(v[normal].astype(float))
+    assert_within(w[normal], expected, 2 * EPS * expected)
+    assert np.isposinf(w[v == 0]).all()
+    assert (w[np.isposinf(v)] == 0).all()
+    assert np.isnan(w[np.isnan(v) | (v <= -np.finfo(np.float32).tiny)]).all()
