@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <atomic>
+#include <functional>
 
 #include "simd/vec.hpp"
 
@@ -70,6 +71,12 @@ class Member {
   Barrier& barrier_;
 };
 
+// Whether the calling thread came out of a fork. libgomp still takes the team of such a thread for
+// its own, whose other threads are not in this process, and would wait for them for ever.
+bool lost_its_team();
+// Calls f() on a thread that has a team of its own, and waits for it.
+void run_elsewhere(const std::function<void()>& f);
+
 // Calls f(member) on `threads` threads, the calling one among them. f must not throw.
 template <class F>
 void run_team(int threads, F&& f) {
@@ -78,8 +85,15 @@ void run_team(int threads, F&& f) {
     f(Member(0, 1, barrier));
     return;
   }
+  const auto start = [&] {
 #pragma omp parallel num_threads(threads)
-  f(Member(omp_get_thread_num(), omp_get_num_threads(), barrier));
+    f(Member(omp_get_thread_num(), omp_get_num_threads(), barrier));
+  };
+  if (lost_its_team()) {
+    run_elsewhere(start);
+  } else {
+    start();
+  }
 }
 
 }  // namespace convlet

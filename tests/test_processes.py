@@ -1,0 +1,127 @@
+"""Forked and spawned processes: a child trains and predicts as its parent does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convlet
+from convlet import Input, Sequential, layers
+from convlet._native import core
+
+X = np.random.default_rng(0).normal(size=(64, 8, 8, 1)).astype(np.float32)
+Y = (np.arange(64) % 3).astype(np.int32)
+SECONDS = 60  # after which a child hangs
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+
+
+def trained() -> Sequential:
+    """A model that has been trained by several threads, however small it is."""
+    convlet.set_num_threads(3)
+    core.set_serial_flops(0.0)
+    convlet.utils.set_random_seed(0)
+    model = Sequential(
+        [
+            Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    model.fit(X, Y, batch_size=16, verbose=0, shuffle=False)
+    return model
+
+
+def numbers(model: Sequential) -> list[np.ndarray]:
+    """What a model predicts and, after another epoch, what it has learned."""
+    prediction = model.predict(X, verbose=0)
+    model.fit(X, Y, batch_size=16, verbose=0, shuffle=False)
+    return [prediction, *model.get_weights()]
+
+
+def send_numbers(pipe: Connection, model: Sequential | None) -> None:
+    pipe.send(numbers(trained() if model is None else model))
+
+
+def send_numbers_of_a_child(pipe: Connection, model: Sequential) -> None:
+    model.predict(X, verbose=0)
+    inner = multiprocessing.get_context("fork").Process(target=send_numbers, args=(pipe, model))
+    inner.start()
+    inner.join(SECONDS)
+    assert inner.exitcode == 0
+
+
+@pytest.fixture(autouse=True)
+def threads_restored() -> Iterator[None]:
+    threads, flops = core.get_num_threads(), core.get_serial_flops()
+    yield
+    core.set_num_threads(threads)
+    core.set_serial_flops(flops)
+
+
+def received(method: str, target: Callable[..., Any], model: Sequential | None) -> list[np.ndarray]:
+    context = multiprocessing.get_context(method)
+    mine, theirs = context.Pipe()
+    child = context.Process(target=target, args=(theirs, model))
+    child.start()
+    theirs.close()
+    try:
+        assert mine.poll(SECONDS), "the child hangs"
+        result: list[np.ndarray] = mine.recv()
+        child.join(SECONDS)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+    return result
+
+
+def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_child_trains_and_predicts(method: str) -> None:
+    """With the same bits; and the parent goes on."""
+    model = trained()
+    given = model if method == "fork" else None
+    assert_same(received(method, send_numbers, given), numbers(model))
+
+
+def test_child_of_a_child() -> None:
+    model = trained()
+    assert_same(received("fork", send_numbers_of_a_child, model), numbers(model))
+
+
+inherited: list[Sequential] = []
+
+
+def predict_with_inherited(x: np.ndarray) -> np.ndarray:
+    return inherited[0].predict(x, verbose=0)
+
+
+def test_pool_of_workers() -> None:
+    inherited[:] = [trained()]
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        parts = pool.map_async(predict_with_inherited, np.split(X, 8)).get(SECONDS)
+    np.testing.assert_array_equal(np.concatenate(parts), inherited[0].predict(X, verbose=0))
+
+
+def test_child_that_does_nothing_ends() -> None:
+    trained()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    signal.alarm(SECONDS)
+    assert os.waitpid(child, 0) == (child, 0)
+    signal.alarm(0)
