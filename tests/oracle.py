@@ -76,22 +76,48 @@ def add_windows(
 
 
 def conv2d(
-    x: Any, w: Any, b: Any = None, strides: Pair = (1, 1), padding: str = "valid"
+    x: Any,
+    w: Any,
+    b: Any = None,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> np.ndarray:
-    """Cross-correlation: x (n, ih, iw, ic), w (kh, kw, ic, oc), b (oc,) -> (n, oh, ow, oc)."""
-    x, w = _float64(x), _float64(w)
+    """Cross-correlation: x (n, ih, iw, ic), w (kh, kw, ic / groups, oc), b (oc,) -> (n, oh, ow, oc)."""
+    x, w = _float64(x), plain_kernel(w, dilation, groups)
     y = np.einsum("nyxiab,abio->nyxo", windows(x, w.shape[:2], strides, padding), w)
     return y if b is None else y + _float64(b)
 
 
 def conv2d_backward(
-    x: Any, w: Any, dy: Any, strides: Pair = (1, 1), padding: str = "valid"
+    x: Any,
+    w: Any,
+    dy: Any,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of sum(dy * conv2d(x, w, b)): dx like x, dw like w, db (oc,)."""
-    x, w, dy = _float64(x), _float64(w), _float64(dy)
+    x, w, dy = _float64(x), plain_kernel(w, dilation, groups), _float64(dy)
     dx = add_windows(np.einsum("nyxo,abio->nyxiab", dy, w), x.shape, strides, padding)
     dw = np.einsum("nyxiab,nyxo->abio", windows(x, w.shape[:2], strides, padding), dy)
-    return dx, dw, dy.sum(axis=(0, 1, 2))
+    dw = dw[:: dilation[0], :: dilation[1]]
+    blocks = [np.split(part, groups, axis=2)[g] for g, part in enumerate(np.split(dw, groups, 3))]
+    return dx, np.concatenate(blocks, axis=3), dy.sum(axis=(0, 1, 2))
+
+
+def plain_kernel(w: Any, dilation: Pair, groups: int) -> np.ndarray:
+    """The kernel that does the same without dilation and groups: zeros fill the gaps."""
+    w = _float64(w)
+    kh, kw, ic, oc = w.shape
+    dh, dw = dilation
+    full = np.zeros(((kh - 1) * dh + 1, (kw - 1) * dw + 1, ic * groups, oc))
+    for g, part in enumerate(np.split(w, groups, axis=3)):
+        width = oc // groups
+        full[::dh, ::dw, g * ic : (g + 1) * ic, g * width : (g + 1) * width] = part
+    return full
 
 
 # Absolute values of the matrices of Winograd's F(2x2, 3x3), Lavin and Gray, 2015.

@@ -127,7 +127,7 @@ class OracleNetwork:
         return self._product(lambda ones, d: ones @ d, given(np.ones(rows)), flat, rows)
 
     def _conv2d(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:
-        geometry = attributes["strides"], attributes["padding"]
+        geometry = convolution_geometry(attributes)
         w = parameters[0]
         length = w.value[..., 0].size
         y = self._product(lambda x, w: oracle.conv2d(x, w, None, *geometry), x, w, length)
@@ -136,7 +136,7 @@ class OracleNetwork:
     def _conv2d_backward(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
     ) -> tuple[Bounded, list[Bounded]]:
-        geometry = attributes["strides"], attributes["padding"]
+        geometry = convolution_geometry(attributes)
         w = parameters[0]
         dx = self._product(
             lambda dy, w: oracle.conv2d_backward(x.value, w, dy, *geometry)[0],
@@ -150,7 +150,8 @@ class OracleNetwork:
             dy,
             dy.value[..., 0].size,
         )
-        if w.value.shape[:2] == (3, 3) and geometry[0] == (1, 1) and not self.exact:
+        is_plain = geometry[0] == geometry[2] == (1, 1) and geometry[3] == 1
+        if w.value.shape[:2] == (3, 3) and is_plain and not self.exact:
             largest_x, largest_dy = (np.abs(v.value) + v.error for v in (x, dy))
             winograd = oracle.winograd_gradient_bound(largest_x, largest_dy, geometry[1], EPS)
             dw = Bounded(dw.value, dw.error + winograd)
@@ -453,6 +454,12 @@ class OracleNetwork:
         from_dy = y.value * (dy.error + (dy.error * y.value).sum(axis=-1, keepdims=True))
         rounding = 2 * (x.value.shape[-1] + 4) * EPS * y.value * terms
         return Bounded(oracle.softmax_backward(x.value, dy.value), from_y + from_dy + rounding)
+
+
+def convolution_geometry(attributes: dict[str, Any]) -> tuple[Any, ...]:
+    """Strides, padding, dilation and groups."""
+    dilation, groups = attributes.get("dilation_rate", (1, 1)), attributes.get("groups", 1)
+    return attributes["strides"], attributes["padding"], dilation, groups
 
 
 def softmax_relative_error(x: Bounded) -> np.ndarray:

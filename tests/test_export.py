@@ -45,6 +45,17 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         ],
         2,
     ),
+    "dilation_and_groups": (
+        (9, 8, 4),
+        [
+            (
+                "Conv2D",
+                {"filters": 6, "kernel_size": 3, "dilation_rate": (2, 1), "padding": "same"},
+            ),
+            ("Conv2D", {"filters": 4, "kernel_size": (3, 2), "groups": 2, "strides": 2}),
+        ],
+        2,
+    ),
     "softmax_over_channels": (
         MAP,
         [("Conv2D", {"filters": 4, "kernel_size": 2, "activation": "softmax"})],

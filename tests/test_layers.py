@@ -26,6 +26,18 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 3, 4),
         [(3, 3, 1, 4)],
     ),
+    "conv2d dilated": (
+        lambda **k: Conv2D(4, (3, 2), dilation_rate=(2, 3), **k),
+        (9, 8, 2),
+        (5, 5, 4),
+        [(3, 2, 2, 4), (4,)],
+    ),
+    "conv2d in groups": (
+        lambda **k: Conv2D(6, 3, groups=3, padding="same", **k),
+        (5, 4, 9),
+        (5, 4, 6),
+        [(3, 3, 3, 6), (6,)],
+    ),
     "max_pooling2d": (MaxPooling2D, (7, 6, 2), (3, 3, 2), []),
     "max_pooling2d same": (
         lambda **k: MaxPooling2D(3, strides=2, padding="same", **k),
@@ -310,8 +322,22 @@ BAD_ARGUMENTS = {
         "Received: padding='sam'. Did you mean 'same'",
     ),
     "padding number": (lambda: Conv2D(4, 3, padding=1), "`padding`"),
-    "dilation": (lambda: Conv2D(4, 3, dilation_rate=2), "`dilation_rate=(2, 2)`"),
-    "groups": (lambda: Conv2D(4, 3, groups=2), "`groups=2`"),
+    "dilation": (lambda: Conv2D(4, 3, dilation_rate=0), "`dilation_rate`"),
+    "dilation and strides": (
+        lambda: Conv2D(4, 3, strides=(1, 2), dilation_rate=(2, 1)),
+        (
+            "`strides > 1` not supported in conjunction with `dilation_rate > 1`. "
+            "Received: strides=(1, 2) and dilation_rate=(2, 1)"
+        ),
+    ),
+    "groups": (lambda: Conv2D(4, 3, groups=0), "`groups`"),
+    "groups of filters": (
+        lambda: Conv2D(4, 3, groups=3),
+        (
+            "The number of filters must be evenly divisible by the number of groups. "
+            "Received: groups=3, filters=4."
+        ),
+    ),
     "data format": (
         lambda: Conv2D(4, 3, data_format="channels_first"),
         (
@@ -447,6 +473,19 @@ BAD_INPUTS = {
         (None, 4, 4),
         r"Layer 'conv2d\w*' cannot take .* images of shape",
     ),
+    "dilated too far": (
+        Conv2D(1, 3, dilation_rate=2),
+        (None, 4, 5, 1),
+        r"zero or negative.*`dilation_rate=\(2, 2\)`",
+    ),
+    "groups of channels": (
+        Conv2D(4, 3, groups=2),
+        (None, 4, 5, 3),
+        (
+            r"The number of input channels must be evenly divisible by the number of groups. Received "
+            r"groups=2, but the input has 3 channels \(full input shape is \(None, 4, 5, 3\)\)"
+        ),
+    ),
     "rank of pooling": (MaxPooling2D(2), (None, 4), r"Layer 'max_pooling2d\w*' cannot take"),
     "axis not last": (
         layers.BatchNormalization(axis=1),
@@ -488,8 +527,8 @@ def test_symbolic_tensors_and_arrays_do_not_mix() -> None:
 
 
 def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
-    layer = Conv2D(4, 3, dilation_rate=1, groups=1, data_format="channels_last")
-    assert layer.get_config()["dilation_rate"] == (1, 1)
+    layer = Conv2D(4, 3, dilation_rate=2, groups=1, data_format="channels_last")
+    assert layer.get_config()["dilation_rate"] == (2, 2)
     assert Conv2D(4, [3, 3], dilation_rate=[1, 1]).kernel_size == (3, 3)
     assert Conv2D(4, np.int64(3), padding="SAME").padding == "same"
 

@@ -98,6 +98,40 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [conv(7, (3, 3), padding="same"), act("relu"), pool()],
     ),
     "conv_relu_150_channels": ((4, 5, 150), [conv(35, (3, 3)), act("relu")]),
+    "conv_dilated_relu": ((8, 9, 3), [conv(17, (3, 2), dilation_rate=(2, 3)), act("relu")]),
+    "conv_dilated_rows_same": (
+        (7, 6, 9),
+        [act("relu"), conv(20, (3, 3), dilation_rate=(2, 1), padding="same"), act("relu")],
+    ),
+    "conv_dilated_beyond_the_image": (
+        (3, 4, 2),
+        [conv(5, (3, 3), dilation_rate=(3, 3), padding="same")],
+    ),
+    "conv_dilated_strides": (
+        (9, 8, 2),
+        [conv(5, (3, 3), strides=(2, 3), dilation_rate=(3, 2), padding="same"), act("relu")],
+    ),
+    "conv_dilated_relu_pool": (
+        (9, 9, 3),
+        [conv(6, (2, 3), dilation_rate=(2, 2)), act("relu"), pool()],
+    ),
+    "conv_groups_relu": (
+        (6, 5, 18),
+        [conv(51, (3, 3), groups=3, padding="same"), act("relu")],
+    ),
+    "conv_groups_strides": (
+        (7, 6, 8),
+        [conv(36, (3, 2), strides=(2, 1), groups=2), conv(4, (1, 1))],
+    ),
+    "conv_groups_relu_pool": ((6, 7, 20), [conv(22, (3, 3), groups=2), act("relu"), pool()]),
+    "conv_groups_few_taps_pool": (
+        (6, 5, 4),
+        [conv(40, (2, 2), groups=2, use_bias=False), act("relu"), pool()],
+    ),
+    "conv_groups_of_one_dilated": (
+        (7, 6, 5),
+        [conv(10, (3, 3), groups=5, dilation_rate=(1, 2), padding="same"), act("relu")],
+    ),
     "conv_1x1_relu_pool": ((5, 4, 7), [conv(9, (1, 1)), act("relu"), pool()]),
     "pool_first": ((7, 6, 5), [pool(), conv(4, (2, 2)), act("relu")]),
     "pool_pool": ((9, 9, 3), [pool((2, 2), (1, 1)), pool((3, 2))]),
@@ -213,7 +247,16 @@ def parameter_shapes(network: Any) -> list[tuple[int, ...]]:
     return [view.shape for _, _, view in network.parameters()]
 
 
-@pytest.mark.parametrize("chain", ["conv_relu", "conv_same_relu", "conv_same_strides_relu"])
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "conv_relu",
+        "conv_same_relu",
+        "conv_same_strides_relu",
+        "conv_dilated_relu",
+        "conv_groups_relu",
+    ],
+)
 def test_relu_that_lets_everything_pass(
     core: ModuleType, rng: np.random.Generator, chain: str
 ) -> None:
@@ -844,6 +887,11 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4, 4, 1), conv(2, (0, 3))),
         ((4, 4, 1), conv(2, (3, 3), strides=(0, 1))),
         ((4, 4, 1), conv(2, (3, 3), padding="full")),
+        ((4, 4, 1), conv(2, (3, 3), dilation_rate=(2, 1))),
+        ((4, 4, 1), conv(2, (3, 3), dilation_rate=(0, 1))),
+        ((4, 4, 3), conv(2, (3, 3), groups=2)),
+        ((4, 4, 2), conv(3, (3, 3), groups=2)),
+        ((4, 4, 2), conv(2, (3, 3), groups=0)),
         ((4, 4), conv(2, (3, 3))),
         ((4, 4, 1), conv(2**40, (3, 3))),
         ((4, 4, 1), pool((5, 5))),
@@ -892,6 +940,10 @@ def test_impossible_graph_is_refused(core: ModuleType, inputs: list[int]) -> Non
 
 SHARED_ROWS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "direct": ((17, 19, 3), [conv(21, (5, 5)), act("relu"), conv(9, (1, 1), strides=(2, 2))]),
+    "groups": (
+        (17, 19, 8),
+        [conv(34, (3, 3), groups=2, dilation_rate=(2, 1)), act("relu"), pool()],
+    ),
     "direct_pool": ((17, 19, 3), [conv(21, (5, 5), padding="same"), act("relu"), pool()]),
     "winograd": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), conv(9, (3, 3))]),
     "winograd_pool": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), pool()]),

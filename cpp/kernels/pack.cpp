@@ -57,7 +57,7 @@ void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t
   for (std::int64_t n0 = 0; n0 < tap.oc; n0 += kPanel) {
     const std::int64_t count = std::min<std::int64_t>(kPanel, tap.oc - n0);
     for (std::int64_t i = begin; i < end; ++i) {
-      const float* from = tap.w + i * tap.oc + n0;
+      const float* from = tap.w + i * tap.row + n0;
       float* to = packed + packed_index(depth, tap.oc, first_row + i, n0);
       std::int64_t c = 0;
       for (; c + kLanes <= count; c += kLanes) simd::store(to + c, simd::load(from + c));
@@ -72,14 +72,14 @@ void pack_tap_transposed(const Tap& tap, std::int64_t begin, std::int64_t end, s
   for (std::int64_t i = begin; i < end; i = next) {
     next = std::min(end, i / kPanel * kPanel + kPanel);
     const std::int64_t width = panel_width(tap.ic, i / kPanel * kPanel);
-    transpose(next - i, tap.oc, tap.w + i * tap.oc, tap.oc,
+    transpose(next - i, tap.oc, tap.w + i * tap.row, tap.row,
               packed + packed_index(depth, tap.ic, first_row, i), width, Assign{});
   }
 }
 
 void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride,
                    float* rows) {
-  transpose(end - begin, tap.oc, tap.w + begin * tap.oc, tap.oc, rows + begin, stride, Assign{});
+  transpose(end - begin, tap.oc, tap.w + begin * tap.row, tap.row, rows + begin, stride, Assign{});
 }
 
 void add_transposed(const float* rows, std::int64_t stride, std::int64_t ic, std::int64_t oc,

@@ -51,7 +51,7 @@ void WeightGradientSum::tile(std::int64_t k0, std::int64_t n0) {
   for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
     for (int v = 0; v < NR; ++v) {
-      float* out = dw_ + (k0 + m) * g_.n + n0 + v * kLanes;
+      float* out = dw_ + (k0 + m) * g_.row + n0 + v * kLanes;
       const int count = static_cast<int>(std::min<std::int64_t>(kLanes, g_.n - n0 - v * kLanes));
       if (count > 0) store_columns(out, load_columns(out, count) + sums[m][v], count);
     }
@@ -101,7 +101,7 @@ void WeightGradientSum::add(std::int64_t images, const float* x, const float* dz
 void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
                      float* dw) {
   WeightGradientSum sum(g, dw);
-  sum.add(images, x, dz, g.n);
+  sum.add(images, x, dz, g.row);
   sum.finish();
 }
 

@@ -13,10 +13,11 @@ struct WeightGradient {
   Patches patches;       // of one image of x
   std::int64_t x_image;  // floats from one image of x to the next
   std::int64_t n;        // channels of dz and dw
+  std::int64_t row;      // floats from one row of dw to the next: n, or more in a group of channels
 };
 
 // x: images; dz: [images][pixels][n], readable one vector past its end; dw: [depth][n],
-// accumulated.
+// accumulated. Pixels of dz are `row` floats apart, as the rows of dw.
 void weight_gradient(const WeightGradient& g, std::int64_t images, const float* x, const float* dz,
                      float* dw);
 

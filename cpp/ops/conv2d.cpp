@@ -50,11 +50,10 @@ class Conv2D final : public Op {
         pool_(pool),
         pad_(c_.window.pad()),
         sources_(elements(output_shape()) / c_.oc),
-        table_(c_.window, pool ? PatchTable::Order::kWindows : PatchTable::Order::kRows),
+        table_(c_.window, pool ? PatchTable::Order::kWindows : PatchTable::Order::kRows, c_.groups),
         winograd_(uses_winograd(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
-        forward_packed_(winograd_ ? winograd_packed_size(c_.window.ic, c_.oc)
-                                  : packed_size(c_.depth(), c_.oc)) {
+        forward_packed_(winograd_ ? winograd_packed_size(c_.window.ic, c_.oc) : c_.packed_size()) {
     const Window2D& w = c_.window;
     images_together_ = w.padded() ? images_together(w.oh * w.ow) : 1;
     if (winograd_ && pool) {
@@ -133,7 +132,7 @@ class Conv2D final : public Op {
     }
   }
 
-  std::int64_t units() const override { return c_.window.ic; }
+  std::int64_t units() const override { return c_.group_ic(); }
   std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const override {
     return c_.unit_spans(begin, end);
   }
@@ -162,7 +161,9 @@ class Conv2D final : public Op {
   std::int64_t dense_packed_at() const {
     return forward_packed_ + (sparse_ ? sparse_->packed_size() : 0);
   }
-  WeightGradient dense_weights() const { return {table_.patches(), pad_.padded_size(), c_.oc}; }
+  WeightGradient dense_weights() const {
+    return {table_.patches(), pad_.padded_size(), c_.group_oc(), c_.oc};
+  }
 
   WinogradProduct tiles(std::span<const WinogradTile> of) const {
     const Window2D& w = c_.window;
@@ -193,13 +194,18 @@ class Conv2D final : public Op {
     const auto out = part.of(out_);
     if (out.empty()) return;
     const std::int64_t first = part.begin(sources_) * (pool_ ? 4 : 1);
-    PatchProduct g{table_.patches(), out, pad_.padded_size(), y_size(), c_.oc};
+    PatchProduct g{table_.patches(), out, pad_.padded_size(), y_size(), c_.group_oc()};
     g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first));
-    if (pool_) {
-      patch_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
-    } else {
-      patch_product(g, rows, x, a.packed, bias, c_.relu, y);
-    }
+    c_.for_groups([&](std::int64_t group, std::int64_t ic, std::int64_t oc) {
+      const float* packed = a.packed + group * c_.group_packed_size();
+      const float* b = bias != nullptr ? bias + oc : nullptr;
+      if (pool_) {
+        patch_product_max4(g, rows, x + ic, packed, b, c_.relu, y + oc,
+                           argmax != nullptr ? argmax + oc : nullptr);
+      } else {
+        patch_product(g, rows, x + ic, packed, b, c_.relu, y + oc);
+      }
+    });
   }
 
   // The dense gradient with respect to the data computes every input pixel, not only those dz
@@ -222,13 +228,18 @@ class Conv2D final : public Op {
     if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
     const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
     if (pool_ && few_taps_) {
-      pooled_weight_gradient(dense_weights(), a.rows, x, a.dy, argmax_of(a), a.gradient);
+      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+        pooled_weight_gradient(dense_weights(), a.rows, x + ic, a.dy + oc, argmax_of(a) + oc,
+                               a.gradient + oc);
+      });
     } else if (sparse && !few_taps_) {
       sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
     } else if (winograd_gradient()) {
       winograd_add_products(tiles(tiles_), a.rows, x, a.dy, a.scratch, winograd_sums(a.workspace));
     } else {
-      weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
+      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+        weight_gradient(dense_weights(), a.rows, x + ic, a.dy + oc, a.gradient + oc);
+      });
     }
   }
 
@@ -238,7 +249,7 @@ class Conv2D final : public Op {
 
   SparseGradient gradient_of(const BackwardArgs& a, std::int64_t row) const {
     const std::int64_t at = row * y_size();
-    return {sources_, c_.oc, a.dy + at, pool_ ? argmax_of(a) + at : nullptr};
+    return {sources_, c_.oc, a.dy + at, pool_ ? argmax_of(a) + at : nullptr, c_.oc};
   }
 
   // Into the padded image, where there is one, and from there into dx.

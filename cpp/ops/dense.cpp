@@ -51,7 +51,7 @@ class Dense final : public Op {
       if (is_late()) {
         keep(a);
       } else {
-        weight_gradient({patches(in_), in_, units_}, rows, a.x, a.dy, a.gradient);
+        weight_gradient({patches(in_), in_, units_, units_}, rows, a.x, a.dy, a.gradient);
       }
     }
     if (a.dx != nullptr) {
@@ -65,7 +65,7 @@ class Dense final : public Op {
   void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
                      float* gradient) const override {
     std::fill_n(gradient, (end - begin) * units_, 0.0F);
-    WeightGradientSum sum({patches(end - begin), kept_per_row(), units_}, gradient);
+    WeightGradientSum sum({patches(end - begin), kept_per_row(), units_, units_}, gradient);
     for (const Kept& share : kept) {
       sum.add(share.rows, share.data + begin, share.data + kept_dz(), kept_per_row());
     }
@@ -81,7 +81,7 @@ class Dense final : public Op {
   }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
-    const Tap tap{parameters, in_, units_};
+    const Tap tap{parameters, in_, units_, units_};
     pack_tap(tap, begin, end, in_, 0, packed);
     if (data_gradient) pack_tap_transposed(tap, begin, end, units_, 0, packed + forward_packed());
   }

@@ -43,6 +43,14 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
         (6, 6, 2),
         [("Conv2D", {"filters": 7, "kernel_size": 3, "activation": "relu"})],
     ),
+    "conv2d_dilated_same": (
+        (7, 6, 3),
+        [("Conv2D", {"filters": 5, "kernel_size": (3, 2), "dilation_rate": 2, "padding": "same"})],
+    ),
+    "conv2d_groups_strides": (
+        (7, 6, 4),
+        [("Conv2D", {"filters": 6, "kernel_size": 3, "groups": 2, "strides": (2, 1)})],
+    ),
     "max_pooling2d_valid_odd": ((5, 7, 3), [("MaxPooling2D", {"pool_size": (2, 2)})]),
     "max_pooling2d_same": (
         (5, 7, 2),
@@ -85,6 +93,14 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
 # Layers that training tells something about that inference does not: as LAYER_CASES, behind a Dense
 # layer for vectors and a Conv2D for images, in front of a classifier.
 TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]] = {
+    "conv2d_dilated": (
+        (7, 6, 2),
+        [("Conv2D", {"filters": 3, "kernel_size": 3, "dilation_rate": (2, 1)})],
+    ),
+    "conv2d_groups": (
+        (5, 6, 2),
+        [("Conv2D", {"filters": 6, "kernel_size": 2, "groups": 2, "activation": "relu"})],
+    ),
     "average_pooling2d_same": (
         (7, 6, 2),
         [("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"})],

@@ -30,14 +30,23 @@ def conv2d(
     strides: Sequence[int],
     padding: str,
     use_bias: bool,
+    dilation_rate: Sequence[int] = (1, 1),
+    groups: int = 1,
 ) -> Tensor:
     x = graph.channels_first(inputs[0])
     constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
     if use_bias:
         constants.append(graph.constant(parameters["bias"]))
-    pads = _pads(x.shape, shape, kernel_size, strides, padding)
+    pads = _pads(x.shape, shape, _extent(kernel_size, dilation_rate), strides, padding)
     name = graph.node(
-        "Conv", x.name, *constants, kernel_shape=kernel_size, strides=strides, pads=pads
+        "Conv",
+        x.name,
+        *constants,
+        kernel_shape=kernel_size,
+        strides=strides,
+        pads=pads,
+        dilations=dilation_rate,
+        group=groups,
     )
     return Tensor(name, shape, channels_first=True)
 
@@ -348,6 +357,11 @@ def _in_one_order(graph: Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
     if all(x.channels_first for x in inputs):
         return list(inputs)
     return [graph.channels_last(x) for x in inputs]
+
+
+def _extent(window: Sequence[int], dilation_rate: Sequence[int]) -> list[int]:
+    """Returns the rows and columns from the first cell of a window to its last."""
+    return [(cells - 1) * step + 1 for cells, step in zip(window, dilation_rate, strict=True)]
 
 
 def _pads(
