@@ -145,6 +145,31 @@ def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: fl
     return (n * rows * columns + 18) * eps * magnitude
 
 
+# ---- DepthwiseConv2D ----------------------------------------------------------------------------
+
+
+def depthwise_conv2d(
+    x: Any, w: Any, strides: Pair = (1, 1), padding: str = "valid", dilation: Pair = (1, 1)
+) -> np.ndarray:
+    """Each channel by itself: x (n, ih, iw, c), w (kh, kw, c, m) -> (n, oh, ow, c m)."""
+    return conv2d(x, *in_groups(w, strides, padding, dilation))
+
+
+def depthwise_conv2d_backward(
+    x: Any, w: Any, dy: Any, strides: Pair = (1, 1), padding: str = "valid", dilation: Pair = (1, 1)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of sum(dy * (depthwise_conv2d(x, w) + b)): dx like x, dw like w, db (c m,)."""
+    w, *geometry = in_groups(w, strides, padding, dilation)
+    dx, dw, db = conv2d_backward(x, w, dy, *geometry[1:])
+    return dx, dw.reshape(*dw.shape[:2], geometry[-1], -1), db
+
+
+def in_groups(w: Any, *geometry: Any) -> tuple[Any, ...]:
+    """Arguments of a `conv2d` of as many groups as channels: output channel c m + j is w[..., c, j]."""
+    kh, kw, channels, _ = np.shape(w)
+    return np.reshape(w, (kh, kw, 1, -1)), None, *geometry, channels
+
+
 # ---- MaxPooling2D -------------------------------------------------------------------------------
 
 

@@ -157,6 +157,34 @@ class OracleNetwork:
             dw = Bounded(dw.value, dw.error + winograd)
         return dx, [dw, self._sum_rows(dy)][: len(parameters)]
 
+    def _depthwise_conv2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        geometry = convolution_geometry(attributes)[:3]
+        w = parameters[0]
+        length = float(np.prod(w.value.shape[:2]))
+        y = self._product(lambda x, w: oracle.depthwise_conv2d(x, w, *geometry), x, w, length)
+        return self._add_bias(y, parameters, length)
+
+    def _depthwise_conv2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        geometry = convolution_geometry(attributes)[:3]
+        w = parameters[0]
+        dx = self._product(
+            lambda dy, w: oracle.depthwise_conv2d_backward(x.value, w, dy, *geometry)[0],
+            dy,
+            w,
+            w.value[:, :, 0].size,
+        )
+        dw = self._product(
+            lambda x, dy: oracle.depthwise_conv2d_backward(x, w.value, dy, *geometry)[1],
+            x,
+            dy,
+            dy.value[..., 0].size,
+        )
+        return dx, [dw, self._sum_rows(dy)][: len(parameters)]
+
     def _dense(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:
         w = parameters[0]
         length = w.value.shape[0]
@@ -474,4 +502,5 @@ def parameter_count(op: Op) -> int:
     name, attributes = op
     if name == "batch_normalization":
         return 2 + attributes["center"] + attributes["scale"]
-    return 1 + attributes["use_bias"] if name in {"conv2d", "dense"} else 0
+    has_kernel = {"conv2d", "dense", "depthwise_conv2d"}
+    return 1 + attributes["use_bias"] if name in has_kernel else 0

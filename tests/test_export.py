@@ -56,6 +56,17 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         ],
         2,
     ),
+    "depthwise": (
+        MAP,
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": 3, "depth_multiplier": 2, "strides": 2, "padding": "same"},
+            ),
+            ("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2, "use_bias": False}),
+        ],
+        2,
+    ),
     "softmax_over_channels": (
         MAP,
         [("Conv2D", {"filters": 4, "kernel_size": 2, "activation": "softmax"})],
@@ -277,7 +288,15 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
 
 
 def test_every_operation_has_a_case() -> None:
-    by_layers = {"activation", "conv2d", "dense", "max_pooling2d", "rescaling", "reshape"}
+    by_layers = {
+        "activation",
+        "conv2d",
+        "dense",
+        "depthwise_conv2d",
+        "max_pooling2d",
+        "rescaling",
+        "reshape",
+    }
     assert {case[0] for case in OP_CASES} | by_layers == set(OPS)
 
 

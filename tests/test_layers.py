@@ -38,6 +38,22 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5, 4, 6),
         [(3, 3, 3, 6), (6,)],
     ),
+    "depthwise_conv2d": (
+        lambda **k: layers.DepthwiseConv2D(
+            (3, 2), strides=2, depth_multiplier=2, activation="relu", **k
+        ),
+        (7, 6, 3),
+        (3, 3, 6),
+        [(3, 2, 3, 2), (6,)],
+    ),
+    "depthwise_conv2d dilated": (
+        lambda **k: layers.DepthwiseConv2D(
+            3, padding="same", dilation_rate=2, use_bias=False, depthwise_initializer="ones", **k
+        ),
+        (5, 4, 3),
+        (5, 4, 3),
+        [(3, 3, 3, 1)],
+    ),
     "max_pooling2d": (MaxPooling2D, (7, 6, 2), (3, 3, 2), []),
     "max_pooling2d same": (
         lambda **k: MaxPooling2D(3, strides=2, padding="same", **k),
@@ -358,6 +374,18 @@ BAD_ARGUMENTS = {
     "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),
     "units": (lambda: Dense(-1), "`units`"),
     "pool_size": (lambda: MaxPooling2D(0), "`pool_size`"),
+    "depth_multiplier": (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=0),
+        "`depth_multiplier` must be an integer of at least 1. Received: depth_multiplier=0",
+    ),
+    "depthwise format": (
+        lambda: layers.DepthwiseConv2D(3, data_format="channels_first"),
+        "DepthwiseConv2D does not support `data_format='channels_first'`",
+    ),
+    "depthwise initializer": (
+        lambda: layers.DepthwiseConv2D(3, depthwise_initializer="glorot"),
+        "Could not interpret initializer identifier: glorot",
+    ),
     "average pool_size": (lambda: layers.AveragePooling2D(0), "`pool_size`"),
     "average format": (
         lambda: layers.AveragePooling2D(2, data_format="channels_first"),

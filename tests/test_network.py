@@ -24,6 +24,12 @@ def conv(filters: int, kernel: oracle.Pair, **changes: Any) -> Op:
     return "conv2d", {"filters": filters, "kernel_size": kernel, **defaults, **changes}
 
 
+def depthwise(kernel: oracle.Pair, multiplier: int = 1, **changes: Any) -> Op:
+    defaults = {"strides": (1, 1), "padding": "valid", "use_bias": True}
+    sizes = {"kernel_size": kernel, "depth_multiplier": multiplier}
+    return "depthwise_conv2d", {**sizes, **defaults, **changes}
+
+
 def pool(size: oracle.Pair = (2, 2), strides: oracle.Pair | None = None, **changes: Any) -> Op:
     return "max_pooling2d", {
         "pool_size": size,
@@ -132,6 +138,26 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         (7, 6, 5),
         [conv(10, (3, 3), groups=5, dilation_rate=(1, 2), padding="same"), act("relu")],
     ),
+    "depthwise": ((6, 7, 37), [depthwise((3, 3))]),
+    "depthwise_same_relu": ((5, 5, 70), [depthwise((3, 3), padding="same"), act("relu")]),
+    "depthwise_strides": (
+        (9, 8, 16),
+        [depthwise((3, 2), strides=(2, 1), padding="same", use_bias=False), act("relu")],
+    ),
+    "depthwise_multiplied": (
+        (7, 6, 5),
+        [act("relu"), depthwise((2, 3), 3, padding="same"), act("relu"), pool()],
+    ),
+    "depthwise_multiplied_valid": ((6, 6, 3), [depthwise((3, 3), 2), conv(5, (1, 1))]),
+    "depthwise_5x5_dilated": (
+        (8, 9, 4),
+        [depthwise((5, 5), 1, dilation_rate=(2, 1), padding="same"), act("relu")],
+    ),
+    "depthwise_dilated_strides": (
+        (9, 9, 3),
+        [depthwise((3, 3), strides=(2, 2), dilation_rate=(2, 3), padding="same")],
+    ),
+    "depthwise_wide_strides": ((7, 8, 2), [depthwise((2, 2), 2, strides=(3, 4))]),
     "conv_1x1_relu_pool": ((5, 4, 7), [conv(9, (1, 1)), act("relu"), pool()]),
     "pool_first": ((7, 6, 5), [pool(), conv(4, (2, 2)), act("relu")]),
     "pool_pool": ((9, 9, 3), [pool((2, 2), (1, 1)), pool((3, 2))]),
@@ -894,6 +920,10 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4, 4, 2), conv(2, (3, 3), groups=0)),
         ((4, 4), conv(2, (3, 3))),
         ((4, 4, 1), conv(2**40, (3, 3))),
+        ((4, 4, 1), depthwise((5, 5))),
+        ((4, 4, 1), depthwise((3, 3), 0)),
+        ((4, 4, 2), depthwise((3, 3), 2**40)),
+        ((4, 4), depthwise((3, 3))),
         ((4, 4, 1), pool((5, 5))),
         ((4, 4, 1), pool((0, 2), (1, 1))),
         ((4, 4, 1), pool((2, 2), (0, 1))),
@@ -947,6 +977,7 @@ SHARED_ROWS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "direct_pool": ((17, 19, 3), [conv(21, (5, 5), padding="same"), act("relu"), pool()]),
     "winograd": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), conv(9, (3, 3))]),
     "winograd_pool": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), pool()]),
+    "depthwise": ((17, 19, 8), [depthwise((3, 3), 3, padding="same"), act("relu")]),
     "dense": ((50,), [dense(150), act("relu"), dense(33), drop(), dense(5)]),
     "other": ((9, 8, 3), [normal(), pool(), conv(4, (2, 2)), average((2, 2)), act("softmax")]),
 }

@@ -115,6 +115,20 @@ def test_conv2d_with_dilation_and_groups(
     assert_gradient(lambda v: oracle.conv2d(x, w, v, *geometry), np.zeros(8), dy, db)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_depthwise_conv2d(rng: np.random.Generator, padding: str) -> None:
+    x, w = rng.normal(size=(2, 6, 7, 3)), rng.normal(size=(3, 2, 3, 2))
+    geometry = (2, 1), padding, (1, 2)
+    y = oracle.depthwise_conv2d(x, w, *geometry)
+    for c in range(3):
+        alone = oracle.conv2d(x[..., c : c + 1], w[:, :, c : c + 1], None, *geometry)
+        np.testing.assert_allclose(y[..., 2 * c : 2 * c + 2], alone)
+    dy = rng.normal(size=y.shape)
+    dx, dw, _ = oracle.depthwise_conv2d_backward(x, w, dy, *geometry)
+    assert_gradient(lambda v: oracle.depthwise_conv2d(v, w, *geometry), x, dy, dx)
+    assert_gradient(lambda v: oracle.depthwise_conv2d(x, v, *geometry), w, dy, dw)
+
+
 @pytest.mark.parametrize(("kernel", "strides", "padding"), GEOMETRIES)
 def test_average_pooling2d(
     rng: np.random.Generator, kernel: oracle.Pair, strides: oracle.Pair, padding: str

@@ -30,7 +30,8 @@ bool winograd_is_off() {
 
 // Ops that can apply a ReLU to what they write.
 bool takes_relu(const OpSpec& spec) {
-  return spec.name == "conv2d" || spec.name == "dense" || spec.name == "batch_normalization";
+  return spec.name == "conv2d" || spec.name == "depthwise_conv2d" || spec.name == "dense" ||
+         spec.name == "batch_normalization";
 }
 
 // The user's ops, and who reads what they write.
@@ -89,15 +90,6 @@ std::unique_ptr<Op> take_op(Graph& graph, std::vector<std::size_t>& chain,
   return op;
 }
 
-// Two operations for each weight and output position; the last axis of a kernel is the output's
-// channels.
-double flops(const Op& op) {
-  if (op.parameters().empty()) return 0.0;
-  const Shape& kernel = op.parameters().front().shape;
-  return 2.0 * static_cast<double>(elements(op.output_shape())) *
-         static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
-}
-
 }  // namespace
 
 Program::Program(const Shape& input, std::vector<OpSpec> ops)
@@ -140,7 +132,7 @@ void Program::add_step(Step step) {
     parameters.push_back({step.index, spec.name, spec.shape, parameter_size, spec.trained});
     parameter_size += parameter_stride(elements(spec.shape));
   }
-  flops_per_row += flops(*step.op);
+  flops_per_row += step.op->flops();
   steps.push_back(std::move(step));
 }
 

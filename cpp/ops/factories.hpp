@@ -12,6 +12,7 @@ std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_depthwise_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);

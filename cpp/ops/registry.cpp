@@ -21,6 +21,7 @@ constexpr Entry kOps[] = {
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
     {"dense", make_dense},
+    {"depthwise_conv2d", make_depthwise_conv2d},
     {"dropout", make_dropout},
     {"gaussian_dropout", make_gaussian_dropout},
     {"gaussian_noise", make_gaussian_noise},
@@ -48,6 +49,13 @@ std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attribute
                      "' takes one input. Received: " + std::to_string(inputs.size()));
   }
   throw ValueError("Unknown op: '" + name + "'");
+}
+
+double Op::flops() const {
+  if (parameters_.empty()) return 0.0;
+  const Shape& kernel = parameters_.front().shape;
+  return 2.0 * static_cast<double>(elements(output_shape_)) *
+         static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
 }
 
 std::int64_t parameter_size(const Op& op) {

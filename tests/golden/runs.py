@@ -51,6 +51,24 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
         (7, 6, 4),
         [("Conv2D", {"filters": 6, "kernel_size": 3, "groups": 2, "strides": (2, 1)})],
     ),
+    "depthwise_conv2d_same_strides": (
+        (7, 6, 3),
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": (3, 2), "strides": 2, "depth_multiplier": 2, "padding": "same"},
+            )
+        ],
+    ),
+    "depthwise_conv2d_dilated_strides": (
+        (9, 8, 3),
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": 3, "strides": 2, "dilation_rate": 2, "activation": "relu"},
+            )
+        ],
+    ),
     "max_pooling2d_valid_odd": ((5, 7, 3), [("MaxPooling2D", {"pool_size": (2, 2)})]),
     "max_pooling2d_same": (
         (5, 7, 2),
@@ -96,6 +114,19 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
     "conv2d_dilated": (
         (7, 6, 2),
         [("Conv2D", {"filters": 3, "kernel_size": 3, "dilation_rate": (2, 1)})],
+    ),
+    "depthwise_conv2d": (
+        (5, 6, 2),
+        [("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 3, "activation": "relu"})],
+    ),
+    "depthwise_conv2d_dilated": (
+        (5, 6, 2),
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": 2, "dilation_rate": 2, "padding": "same", "use_bias": False},
+            )
+        ],
     ),
     "conv2d_groups": (
         (5, 6, 2),

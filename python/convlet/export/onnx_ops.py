@@ -51,6 +51,21 @@ def conv2d(
     return Tensor(name, shape, channels_first=True)
 
 
+def depthwise_conv2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    depth_multiplier: int,  # noqa: ARG001 (the kernel has it)
+    **attributes: Any,
+) -> Tensor:
+    kernel = parameters["kernel"]
+    channels = kernel.shape[2]
+    in_groups = {**parameters, "kernel": kernel.reshape(*kernel.shape[:2], 1, -1)}
+    return conv2d(graph, inputs, in_groups, shape, filters=shape[-1], groups=channels, **attributes)
+
+
 def pooling2d(
     op: str,
     graph: Graph,
@@ -336,6 +351,7 @@ OPS: dict[str, Entry] = {
     "concatenate": concatenate,
     "conv2d": conv2d,
     "dense": dense,
+    "depthwise_conv2d": depthwise_conv2d,
     "dropout": nothing,
     "gaussian_dropout": nothing,
     "gaussian_noise": nothing,

@@ -10,6 +10,7 @@ from convlet.layers.average_pooling2d import AveragePooling2D
 from convlet.layers.batch_normalization import BatchNormalization
 from convlet.layers.conv2d import Conv2D
 from convlet.layers.dense import Dense
+from convlet.layers.depthwise_conv2d import DepthwiseConv2D
 from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
@@ -55,6 +56,7 @@ __all__ = [
     "Conv2D",
     "Convolution2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianDropout",
@@ -102,6 +104,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Concatenate,
         Conv2D,
         Dense,
+        DepthwiseConv2D,
         Dropout,
         Flatten,
         GaussianDropout,
