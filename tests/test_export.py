@@ -67,6 +67,7 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         ],
         2,
     ),
+    "separable": (MAP, [("SeparableConv2D", {"filters": 4, "kernel_size": 3})], 2),
     "softmax_over_channels": (
         MAP,
         [("Conv2D", {"filters": 4, "kernel_size": 2, "activation": "softmax"})],

@@ -54,6 +54,29 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5, 4, 3),
         [(3, 3, 3, 1)],
     ),
+    "separable_conv2d": (
+        lambda **k: layers.SeparableConv2D(
+            4,
+            (3, 2),
+            strides=2,
+            padding="same",
+            depth_multiplier=2,
+            pointwise_initializer="ones",
+            depthwise_constraint="non_neg",
+            **k,
+        ),
+        (7, 6, 3),
+        (4, 3, 4),
+        [(3, 2, 3, 2), (1, 1, 6, 4), (4,)],
+    ),
+    "separable_conv2d without bias": (
+        lambda **k: layers.SeparableConv2D(
+            5, 2, dilation_rate=2, activation="relu", use_bias=False, **k
+        ),
+        (4, 5, 2),
+        (2, 3, 5),
+        [(2, 2, 2, 1), (1, 1, 2, 5)],
+    ),
     "max_pooling2d": (MaxPooling2D, (7, 6, 2), (3, 3, 2), []),
     "max_pooling2d same": (
         lambda **k: MaxPooling2D(3, strides=2, padding="same", **k),
@@ -386,6 +409,14 @@ BAD_ARGUMENTS = {
         lambda: layers.DepthwiseConv2D(3, depthwise_initializer="glorot"),
         "Could not interpret initializer identifier: glorot",
     ),
+    "separable multiplier": (
+        lambda: layers.SeparableConv2D(4, 3, depth_multiplier=1.5),
+        "`depth_multiplier`",
+    ),
+    "separable activity": (
+        lambda: layers.SeparableConv2D(4, 3, activity_regularizer="l1"),
+        "SeparableConv2D does not support `activity_regularizer='l1'`",
+    ),
     "average pool_size": (lambda: layers.AveragePooling2D(0), "`pool_size`"),
     "average format": (
         lambda: layers.AveragePooling2D(2, data_format="channels_first"),
@@ -564,9 +595,32 @@ def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
 def test_other_names_of_the_classes() -> None:
     assert layers.MaxPool2D is MaxPooling2D
     assert layers.Convolution2D is Conv2D
+    assert layers.SeparableConvolution2D is layers.SeparableConv2D
     assert layers.AvgPool2D is layers.AveragePooling2D
     assert layers.GlobalAvgPool2D is layers.GlobalAveragePooling2D
     assert layers.GlobalMaxPool2D is layers.GlobalMaxPooling2D
+
+
+def test_weights_of_a_separable_convolution_have_names_and_rules_of_their_own() -> None:
+    layer = layers.SeparableConv2D(
+        3,
+        2,
+        depthwise_initializer="ones",
+        pointwise_initializer=initializers.Constant(2),
+        depthwise_regularizer="l2",
+        pointwise_constraint="non_neg",
+    )
+    layer.build((None, 4, 4, 5))
+    depthwise, pointwise, bias = layer.weights
+    assert [v.name for v in layer.weights] == ["depthwise_kernel", "pointwise_kernel", "bias"]
+    assert (depthwise.numpy() == 1).all()
+    assert (pointwise.numpy() == 2).all()
+    assert depthwise.regularizer is layer.depthwise_regularizer
+    assert pointwise.regularizer is bias.regularizer is None
+    assert pointwise.constraint is layer.pointwise_constraint
+    assert depthwise.constraint is bias.constraint is None
+    with pytest.raises(ValueError, match="its depthwise_kernel has shape"):
+        layer.compute_output_shape((None, 4, 4, 6))
 
 
 def test_weights_of_batch_normalization() -> None:

@@ -158,6 +158,10 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [depthwise((3, 3), strides=(2, 2), dilation_rate=(2, 3), padding="same")],
     ),
     "depthwise_wide_strides": ((7, 8, 2), [depthwise((2, 2), 2, strides=(3, 4))]),
+    "separable": (
+        (7, 6, 17),
+        [depthwise((3, 3), padding="same", use_bias=False), conv(9, (1, 1)), act("relu")],
+    ),
     "conv_1x1_relu_pool": ((5, 4, 7), [conv(9, (1, 1)), act("relu"), pool()]),
     "pool_first": ((7, 6, 5), [pool(), conv(4, (2, 2)), act("relu")]),
     "pool_pool": ((9, 9, 3), [pool((2, 2), (1, 1)), pool((3, 2))]),

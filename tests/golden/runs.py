@@ -69,6 +69,15 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
             )
         ],
     ),
+    "separable_conv2d": (
+        (7, 6, 3),
+        [
+            (
+                "SeparableConv2D",
+                {"filters": 5, "kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
+            )
+        ],
+    ),
     "max_pooling2d_valid_odd": ((5, 7, 3), [("MaxPooling2D", {"pool_size": (2, 2)})]),
     "max_pooling2d_same": (
         (5, 7, 2),
@@ -125,6 +134,15 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
             (
                 "DepthwiseConv2D",
                 {"kernel_size": 2, "dilation_rate": 2, "padding": "same", "use_bias": False},
+            )
+        ],
+    ),
+    "separable_conv2d": (
+        (6, 7, 2),
+        [
+            (
+                "SeparableConv2D",
+                {"filters": 5, "kernel_size": 3, "strides": 2, "activation": "relu"},
             )
         ],
     ),

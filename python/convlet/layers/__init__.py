@@ -35,6 +35,7 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.rescaling import Rescaling
+from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
@@ -43,6 +44,7 @@ Convolution2D = Conv2D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
     "ELU",
@@ -77,6 +79,8 @@ __all__ = [
     "PReLU",
     "ReLU",
     "Rescaling",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
@@ -120,6 +124,7 @@ _CLASSES: dict[str, type[Layer]] = {
         PReLU,
         ReLU,
         Rescaling,
+        SeparableConv2D,
         Softmax,
         SpatialDropout2D,
         Subtract,
