@@ -145,6 +145,81 @@ def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: fl
     return (n * rows * columns + 18) * eps * magnitude
 
 
+# ---- Conv2DTranspose ----------------------------------------------------------------------------
+
+
+class TransposedAxis:
+    """One axis of a transposed convolution: `full` cells are reached, of which `out` are kept."""
+
+    def __init__(
+        self, size: int, kernel: int, stride: int, dilation: int, padding: str, extra: int | None
+    ):
+        extent = (kernel - 1) * dilation + 1
+        begin = (size - 1) * stride
+        if padding == "same":
+            self.out = size * stride if extra is None else begin + extent % 2 + extra
+        else:
+            self.out = begin + (max(extent, stride) if extra is None else extent + extra)
+        self.before = max(begin + extent - self.out, 0) // 2
+        self.full = max(begin + extent, self.before + self.out)
+        self.kept = slice(self.before, self.before + self.out)
+        self.cells = [slice(k * dilation, k * dilation + begin + 1, stride) for k in range(kernel)]
+
+
+def transposed_axes(
+    x: Any,
+    w: Any,
+    strides: Pair,
+    padding: str,
+    output_padding: Pair | None,
+    dilation: Pair,
+) -> list[TransposedAxis]:
+    """Rows and columns."""
+    extra = output_padding or (None, None)
+    sizes = zip(np.shape(x)[1:3], np.shape(w)[:2], strides, dilation, extra, strict=True)
+    return [TransposedAxis(n, k, s, d, padding, e) for n, k, s, d, e in sizes]
+
+
+def conv2d_transpose(
+    x: Any,
+    w: Any,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    output_padding: Pair | None = None,
+    dilation: Pair = (1, 1),
+) -> np.ndarray:
+    """Each pixel adds its window: x (n, ih, iw, ic), w (kh, kw, oc, ic) -> (n, oh, ow, oc)."""
+    x, w = _float64(x), _float64(w)
+    rows, columns = transposed_axes(x, w, strides, padding, output_padding, dilation)
+    y = np.zeros((len(x), rows.full, columns.full, w.shape[2]))
+    for ky, row in enumerate(rows.cells):
+        for kx, column in enumerate(columns.cells):
+            y[:, row, column] += x @ w[ky, kx].T
+    return y[:, rows.kept, columns.kept]
+
+
+def conv2d_transpose_backward(
+    x: Any,
+    w: Any,
+    dy: Any,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    output_padding: Pair | None = None,
+    dilation: Pair = (1, 1),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of sum(dy * (conv2d_transpose(x, w) + b)): dx like x, dw like w, db (oc,)."""
+    x, w, dy = _float64(x), _float64(w), _float64(dy)
+    rows, columns = transposed_axes(x, w, strides, padding, output_padding, dilation)
+    full = np.zeros((len(x), rows.full, columns.full, w.shape[2]))
+    full[:, rows.kept, columns.kept] = dy
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for ky, row in enumerate(rows.cells):
+        for kx, column in enumerate(columns.cells):
+            dx += full[:, row, column] @ w[ky, kx]
+            dw[ky, kx] = np.einsum("nyxo,nyxi->oi", full[:, row, column], x)
+    return dx, dw, dy.sum(axis=(0, 1, 2))
+
+
 # ---- DepthwiseConv2D ----------------------------------------------------------------------------
 
 

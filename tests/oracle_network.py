@@ -157,6 +157,34 @@ class OracleNetwork:
             dw = Bounded(dw.value, dw.error + winograd)
         return dx, [dw, self._sum_rows(dy)][: len(parameters)]
 
+    def _conv2d_transpose(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        geometry = transposed_geometry(attributes)
+        w = parameters[0]
+        length = w.value[:, :, 0].size
+        y = self._product(lambda x, w: oracle.conv2d_transpose(x, w, *geometry), x, w, length)
+        return self._add_bias(y, parameters, length)
+
+    def _conv2d_transpose_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        geometry = transposed_geometry(attributes)
+        w = parameters[0]
+        dx = self._product(
+            lambda dy, w: oracle.conv2d_transpose_backward(x.value, w, dy, *geometry)[0],
+            dy,
+            w,
+            w.value[..., 0].size,
+        )
+        dw = self._product(
+            lambda x, dy: oracle.conv2d_transpose_backward(x, w.value, dy, *geometry)[1],
+            x,
+            dy,
+            x.value[..., 0].size,
+        )
+        return dx, [dw, self._sum_rows(dy)][: len(parameters)]
+
     def _depthwise_conv2d(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
     ) -> Bounded:
@@ -490,6 +518,12 @@ def convolution_geometry(attributes: dict[str, Any]) -> tuple[Any, ...]:
     return attributes["strides"], attributes["padding"], dilation, groups
 
 
+def transposed_geometry(attributes: dict[str, Any]) -> tuple[Any, ...]:
+    """Strides, padding, output padding and dilation."""
+    dilation, extra = attributes.get("dilation_rate", (1, 1)), attributes.get("output_padding")
+    return attributes["strides"], attributes["padding"], extra, dilation
+
+
 def softmax_relative_error(x: Bounded) -> np.ndarray:
     """exp(x - max) moves by the errors of both; its argument, sum and quotient are rounded."""
     n = x.value.shape[-1]
@@ -502,5 +536,5 @@ def parameter_count(op: Op) -> int:
     name, attributes = op
     if name == "batch_normalization":
         return 2 + attributes["center"] + attributes["scale"]
-    has_kernel = {"conv2d", "dense", "depthwise_conv2d"}
+    has_kernel = {"conv2d", "conv2d_transpose", "dense", "depthwise_conv2d"}
     return 1 + attributes["use_bias"] if name in has_kernel else 0

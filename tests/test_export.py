@@ -67,6 +67,29 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         ],
         2,
     ),
+    "transposed": (
+        (4, 3, 5),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 4, "kernel_size": (4, 3), "strides": (2, 3), "padding": "same"},
+            ),
+            ("Conv2DTranspose", {"filters": 3, "kernel_size": 2, "strides": (3, 2)}),
+            (
+                "Conv2DTranspose",
+                {
+                    "filters": 2,
+                    "kernel_size": 3,
+                    "strides": 2,
+                    "padding": "same",
+                    "output_padding": (1, 0),
+                    "use_bias": False,
+                },
+            ),
+            ("Conv2DTranspose", {"filters": 2, "kernel_size": (3, 2), "dilation_rate": 2}),
+        ],
+        2,
+    ),
     "separable": (MAP, [("SeparableConv2D", {"filters": 4, "kernel_size": 3})], 2),
     "softmax_over_channels": (
         MAP,
@@ -292,6 +315,7 @@ def test_every_operation_has_a_case() -> None:
     by_layers = {
         "activation",
         "conv2d",
+        "conv2d_transpose",
         "dense",
         "depthwise_conv2d",
         "max_pooling2d",

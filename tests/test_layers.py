@@ -38,6 +38,20 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5, 4, 6),
         [(3, 3, 3, 6), (6,)],
     ),
+    "conv2d_transpose": (
+        lambda **k: layers.Conv2DTranspose(4, (3, 2), strides=2, activation="relu", **k),
+        (4, 3, 5),
+        (9, 6, 4),
+        [(3, 2, 4, 5), (4,)],
+    ),
+    "conv2d_transpose padded": (
+        lambda **k: layers.Conv2DTranspose(
+            2, 3, strides=(3, 2), padding="same", output_padding=(2, 0), use_bias=False, **k
+        ),
+        (4, 3, 5),
+        (12, 5, 2),
+        [(3, 3, 2, 5)],
+    ),
     "depthwise_conv2d": (
         lambda **k: layers.DepthwiseConv2D(
             (3, 2), strides=2, depth_multiplier=2, activation="relu", **k
@@ -397,6 +411,29 @@ BAD_ARGUMENTS = {
     "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),
     "units": (lambda: Dense(-1), "`units`"),
     "pool_size": (lambda: MaxPooling2D(0), "`pool_size`"),
+    "output_padding": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=(2, 1), output_padding=1),
+        (
+            "`output_padding` must be strictly less than `strides` for all dimensions. At "
+            "dimension 1, `output_padding` is 1 but `strides` is 1. Received: "
+            "output_padding=(1, 1), strides=(2, 1)"
+        ),
+    ),
+    "output_padding negative": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=2, output_padding=(-1, 0)),
+        (
+            "The `output_padding` argument must be a tuple of 2 integers. Received "
+            "output_padding=(-1, 0), including values {-1} that do not satisfy `value >= 0`"
+        ),
+    ),
+    "transposed dilation and strides": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=2, dilation_rate=2),
+        "`strides > 1` not supported in conjunction with `dilation_rate > 1`",
+    ),
+    "transposed format": (
+        lambda: layers.Conv2DTranspose(4, 3, data_format="channels_first"),
+        "Conv2DTranspose does not support `data_format='channels_first'`",
+    ),
     "depth_multiplier": (
         lambda: layers.DepthwiseConv2D(3, depth_multiplier=0),
         "`depth_multiplier` must be an integer of at least 1. Received: depth_multiplier=0",
@@ -537,6 +574,11 @@ BAD_INPUTS = {
         (None, 4, 5, 1),
         r"zero or negative.*`dilation_rate=\(2, 2\)`",
     ),
+    "transposed to nothing": (
+        layers.Conv2DTranspose(1, 2, padding="same", output_padding=0),
+        (None, 1, 4, 1),
+        "zero or negative",
+    ),
     "groups of channels": (
         Conv2D(4, 3, groups=2),
         (None, 4, 5, 3),
@@ -595,6 +637,7 @@ def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
 def test_other_names_of_the_classes() -> None:
     assert layers.MaxPool2D is MaxPooling2D
     assert layers.Convolution2D is Conv2D
+    assert layers.Convolution2DTranspose is layers.Conv2DTranspose
     assert layers.SeparableConvolution2D is layers.SeparableConv2D
     assert layers.AvgPool2D is layers.AveragePooling2D
     assert layers.GlobalAvgPool2D is layers.GlobalAveragePooling2D

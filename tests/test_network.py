@@ -30,6 +30,10 @@ def depthwise(kernel: oracle.Pair, multiplier: int = 1, **changes: Any) -> Op:
     return "depthwise_conv2d", {**sizes, **defaults, **changes}
 
 
+def transposed(filters: int, kernel: oracle.Pair, **changes: Any) -> Op:
+    return "conv2d_transpose", conv(filters, kernel, **changes)[1]
+
+
 def pool(size: oracle.Pair = (2, 2), strides: oracle.Pair | None = None, **changes: Any) -> Op:
     return "max_pooling2d", {
         "pool_size": size,
@@ -158,6 +162,29 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [depthwise((3, 3), strides=(2, 2), dilation_rate=(2, 3), padding="same")],
     ),
     "depthwise_wide_strides": ((7, 8, 2), [depthwise((2, 2), 2, strides=(3, 4))]),
+    "transposed": ((5, 4, 3), [transposed(17, (3, 3))]),
+    "transposed_relu": ((4, 5, 9), [transposed(20, (3, 3), padding="same"), act("relu")]),
+    "transposed_odd_winograd": ((5, 7, 9), [act("relu"), transposed(8, (3, 3)), act("relu")]),
+    "transposed_strides": (
+        (4, 3, 5),
+        [transposed(6, (4, 3), strides=(2, 3), padding="same"), act("relu"), conv(4, (2, 2))],
+    ),
+    "transposed_strides_beyond_the_window": (
+        (3, 3, 5),
+        [transposed(6, (2, 1), strides=(4, 3), use_bias=False), act("relu")],
+    ),
+    "transposed_same_beyond_the_window": (
+        (2, 3, 4),
+        [transposed(5, (1, 2), strides=(2, 3), padding="same")],
+    ),
+    "transposed_output_padding": (
+        (3, 4, 6),
+        [transposed(5, (3, 2), strides=(3, 2), padding="same", output_padding=(2, 0))],
+    ),
+    "transposed_dilated": (
+        (5, 4, 3),
+        [act("relu"), transposed(4, (3, 2), dilation_rate=(2, 3), padding="same"), act("relu")],
+    ),
     "separable": (
         (7, 6, 17),
         [depthwise((3, 3), padding="same", use_bias=False), conv(9, (1, 1)), act("relu")],
@@ -924,6 +951,15 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4, 4, 2), conv(2, (3, 3), groups=0)),
         ((4, 4), conv(2, (3, 3))),
         ((4, 4, 1), conv(2**40, (3, 3))),
+        ((4, 4), transposed(2, (3, 3))),
+        ((4, 4, 1), transposed(0, (3, 3))),
+        ((4, 4, 1), transposed(2, (0, 3))),
+        ((4, 4, 1), transposed(2, (3, 3), padding="full")),
+        ((4, 4, 1), transposed(2, (3, 3), strides=(2, 2), output_padding=(2, 0))),
+        ((4, 4, 1), transposed(2, (3, 3), strides=(2, 2), output_padding=(0, -1))),
+        ((4, 4, 1), transposed(2, (3, 3), output_padding=(0,))),
+        ((1, 4, 1), transposed(2, (2, 2), padding="same", output_padding=(0, 0))),
+        ((4, 4, 1), transposed(2**20, (3, 3), strides=(2**20, 2**20))),
         ((4, 4, 1), depthwise((5, 5))),
         ((4, 4, 1), depthwise((3, 3), 0)),
         ((4, 4, 2), depthwise((3, 3), 2**40)),
@@ -981,6 +1017,8 @@ SHARED_ROWS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "direct_pool": ((17, 19, 3), [conv(21, (5, 5), padding="same"), act("relu"), pool()]),
     "winograd": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), conv(9, (3, 3))]),
     "winograd_pool": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), pool()]),
+    "transposed": ((9, 8, 20), [transposed(21, (3, 3), strides=(2, 2)), act("relu")]),
+    "transposed_winograd": ((9, 8, 20), [transposed(21, (3, 3), padding="same"), act("relu")]),
     "depthwise": ((17, 19, 8), [depthwise((3, 3), 3, padding="same"), act("relu")]),
     "dense": ((50,), [dense(150), act("relu"), dense(33), drop(), dense(5)]),
     "other": ((9, 8, 3), [normal(), pool(), conv(4, (2, 2)), average((2, 2)), act("softmax")]),

@@ -116,6 +116,33 @@ def test_conv2d_with_dilation_and_groups(
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("kernel", "strides", "extra", "dilation"),
+    [
+        ((3, 2), (2, 1), None, (1, 1)),
+        ((4, 3), (2, 3), (1, 2), (1, 1)),
+        ((2, 1), (3, 2), (0, 1), (1, 1)),
+        ((3, 2), (1, 1), None, (2, 3)),
+    ],
+)
+def test_conv2d_transpose(
+    rng: np.random.Generator, *, kernel: Any, strides: Any, extra: Any, dilation: Any, padding: str
+) -> None:
+    x, w = rng.normal(size=(2, 3, 4, 3)), rng.normal(size=(*kernel, 2, 3))
+    geometry = strides, padding, extra, dilation
+    y = oracle.conv2d_transpose(x, w, *geometry)
+    dy = rng.normal(size=y.shape)
+    dx, dw, _ = oracle.conv2d_transpose_backward(x, w, dy, *geometry)
+    assert_gradient(lambda v: oracle.conv2d_transpose(v, w, *geometry), x, dy, dx)
+    assert_gradient(lambda v: oracle.conv2d_transpose(x, v, *geometry), w, dy, dw)
+    if oracle.conv2d(y, w, None, strides, padding, dilation).shape == x.shape:
+        # The gradient of the convolution that goes the other way.
+        np.testing.assert_allclose(
+            y, oracle.conv2d_backward(y, w, x, strides, padding, dilation)[0]
+        )
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
 def test_depthwise_conv2d(rng: np.random.Generator, padding: str) -> None:
     x, w = rng.normal(size=(2, 6, 7, 3)), rng.normal(size=(3, 2, 3, 2))
     geometry = (2, 1), padding, (1, 2)

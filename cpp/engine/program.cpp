@@ -28,9 +28,14 @@ bool winograd_is_off() {
   return value != nullptr && std::string(value) == "0";
 }
 
+bool uses_winograd(const OpSpec& spec) {
+  return spec.name == "conv2d" || spec.name == "conv2d_transpose";
+}
+
 // Ops that can apply a ReLU to what they write.
 bool takes_relu(const OpSpec& spec) {
-  return spec.name == "conv2d" || spec.name == "depthwise_conv2d" || spec.name == "dense" ||
+  return spec.name == "conv2d" || spec.name == "conv2d_transpose" ||
+         spec.name == "depthwise_conv2d" || spec.name == "dense" ||
          spec.name == "batch_normalization";
 }
 
@@ -74,7 +79,7 @@ class Graph {
 std::unique_ptr<Op> take_op(Graph& graph, std::vector<std::size_t>& chain,
                             const std::vector<Shape>& inputs) {
   OpSpec& spec = graph.writer_of(chain.front());
-  if (spec.name == "conv2d" && winograd_is_off()) spec.attributes.set("winograd", false);
+  if (uses_winograd(spec) && winograd_is_off()) spec.attributes.set("winograd", false);
   auto next = graph.only_successor(chain.back());
   if (takes_relu(spec) && next && is_activation(graph.writer_of(*next), "relu")) {
     spec.attributes.set("activation", std::string("relu"));

@@ -60,12 +60,13 @@ const float* Convolution::bias_of(const float* parameters) const {
   return bias ? parameters + bias_offset() : nullptr;
 }
 
-std::vector<Span> Convolution::unit_spans(std::int64_t begin, std::int64_t end) const {
+std::vector<Span> Convolution::unit_spans(std::int64_t begin, std::int64_t end,
+                                          std::int64_t biases) const {
   std::vector<Span> spans;
   for (std::int64_t tap = 0; tap < taps(); ++tap) {
     spans.push_back({(tap * group_ic() + begin) * oc, (end - begin) * oc});
   }
-  if (bias && end == group_ic()) spans.push_back({bias_offset(), oc});
+  if (bias && end == group_ic()) spans.push_back({bias_offset(), biases});
   return spans;
 }
 

@@ -48,7 +48,11 @@ struct Convolution {
   float* bias_gradient_of(float* gradient) const { return gradient + bias_offset(); }
 
   // Units of the parameters are input channels; the bias goes with the last one.
-  std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const;
+  std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const {
+    return unit_spans(begin, end, oc);
+  }
+  // The same with a bias of another size.
+  std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end, std::int64_t biases) const;
   // The forward product's weights, group by group.
   std::int64_t packed_size() const { return groups * group_packed_size(); }
   std::int64_t group_packed_size() const { return convlet::packed_size(depth(), group_oc()); }

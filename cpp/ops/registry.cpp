@@ -20,6 +20,7 @@ constexpr Entry kOps[] = {
     {"concatenate", nullptr, make_concatenate},
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
+    {"conv2d_transpose", make_conv2d_transpose},
     {"dense", make_dense},
     {"depthwise_conv2d", make_depthwise_conv2d},
     {"dropout", make_dropout},

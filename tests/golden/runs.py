@@ -69,6 +69,48 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
             )
         ],
     ),
+    "conv2d_transpose_same_strides": (
+        (4, 3, 3),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 4, "kernel_size": (4, 3), "strides": (2, 3), "padding": "same"},
+            )
+        ],
+    ),
+    "conv2d_transpose_output_padding": (
+        (4, 3, 3),
+        [
+            (
+                "Conv2DTranspose",
+                {
+                    "filters": 2,
+                    "kernel_size": 3,
+                    "strides": (3, 2),
+                    "padding": "same",
+                    "output_padding": (2, 0),
+                },
+            )
+        ],
+    ),
+    "conv2d_transpose_valid_wide_strides": (
+        (3, 4, 2),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 3, "kernel_size": 2, "strides": (3, 2), "activation": "relu"},
+            )
+        ],
+    ),
+    "conv2d_transpose_dilated": (
+        (5, 4, 2),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 3, "kernel_size": 3, "dilation_rate": 2, "padding": "same"},
+            )
+        ],
+    ),
     "separable_conv2d": (
         (7, 6, 3),
         [
@@ -136,6 +178,19 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
                 {"kernel_size": 2, "dilation_rate": 2, "padding": "same", "use_bias": False},
             )
         ],
+    ),
+    "conv2d_transpose": (
+        (3, 4, 2),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 5, "kernel_size": 3, "strides": 2, "activation": "relu"},
+            )
+        ],
+    ),
+    "conv2d_transpose_dilated": (
+        (3, 4, 2),
+        [("Conv2DTranspose", {"filters": 3, "kernel_size": 2, "dilation_rate": 2})],
     ),
     "separable_conv2d": (
         (6, 7, 2),

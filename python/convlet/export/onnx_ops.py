@@ -51,6 +51,45 @@ def conv2d(
     return Tensor(name, shape, channels_first=True)
 
 
+def conv2d_transpose(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    filters: int,  # noqa: ARG001 (the kernel has it)
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    dilation_rate: Sequence[int],
+    use_bias: bool,
+    output_padding: Sequence[int] | None = None,  # noqa: ARG001 (the output's shape has it)
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
+    if use_bias:
+        constants.append(graph.constant(parameters["bias"]))
+    window = _extent(kernel_size, dilation_rate)
+    # How the convolution that this one turns round pads its input, which is the output here.
+    pads = _pads(shape, x.shape, window, strides, padding)
+    covered = [
+        (size - 1) * stride + cells
+        for size, stride, cells in zip(x.shape[:2], strides, window, strict=True)
+    ]
+    beyond = [max(size - rows, 0) for size, rows in zip(shape[:2], covered, strict=True)]
+    name = graph.node(
+        "ConvTranspose",
+        x.name,
+        *constants,
+        kernel_shape=kernel_size,
+        strides=strides,
+        pads=pads,
+        output_padding=beyond,
+        dilations=dilation_rate,
+    )
+    return Tensor(name, shape, channels_first=True)
+
+
 def depthwise_conv2d(
     graph: Graph,
     inputs: Sequence[Tensor],
@@ -350,6 +389,7 @@ OPS: dict[str, Entry] = {
     "batch_normalization": batch_normalization,
     "concatenate": concatenate,
     "conv2d": conv2d,
+    "conv2d_transpose": conv2d_transpose,
     "dense": dense,
     "depthwise_conv2d": depthwise_conv2d,
     "dropout": nothing,

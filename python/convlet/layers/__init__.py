@@ -9,6 +9,7 @@ from convlet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, S
 from convlet.layers.average_pooling2d import AveragePooling2D
 from convlet.layers.batch_normalization import BatchNormalization
 from convlet.layers.conv2d import Conv2D
+from convlet.layers.conv2d_transpose import Conv2DTranspose
 from convlet.layers.dense import Dense
 from convlet.layers.depthwise_conv2d import DepthwiseConv2D
 from convlet.layers.dropout import Dropout, SpatialDropout2D
@@ -41,6 +42,7 @@ from convlet.utils.validation import look_up, split_config
 # Keras's other names of the same classes.
 AvgPool2D = AveragePooling2D
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D
@@ -56,7 +58,9 @@ __all__ = [
     "BatchNormalization",
     "Concatenate",
     "Conv2D",
+    "Conv2DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -107,6 +111,7 @@ _CLASSES: dict[str, type[Layer]] = {
         BatchNormalization,
         Concatenate,
         Conv2D,
+        Conv2DTranspose,
         Dense,
         DepthwiseConv2D,
         Dropout,
