@@ -189,6 +189,10 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         (7, 6, 17),
         [depthwise((3, 3), padding="same", use_bias=False), conv(9, (1, 1)), act("relu")],
     ),
+    "conv_groups_of_one_relu_pool": (
+        (6, 7, 19),
+        [conv(19, (3, 3), groups=19), act("relu"), pool()],
+    ),
     "conv_1x1_relu_pool": ((5, 4, 7), [conv(9, (1, 1)), act("relu"), pool()]),
     "pool_first": ((7, 6, 5), [pool(), conv(4, (2, 2)), act("relu")]),
     "pool_pool": ((9, 9, 3), [pool((2, 2), (1, 1)), pool((3, 2))]),

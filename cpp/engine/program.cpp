@@ -22,6 +22,12 @@ bool is_pool_of_four(const OpSpec& pool, const Shape& image) {
   return image[0] >= 2 && image[1] >= 2 && (even || pool.attributes.text("padding") == "valid");
 }
 
+// Whether a Conv2D of such an input is a DepthwiseConv2D by another name.
+bool is_depthwise(const OpSpec& spec, const Shape& input) {
+  return spec.attributes.has("groups") && spec.attributes.integer("groups") == input.back() &&
+         input.back() > 1;
+}
+
 // CONVLET_WINOGRAD=0 in the environment: no Winograd convolutions in networks made from now on.
 bool winograd_is_off() {
   const char* value = std::getenv("CONVLET_WINOGRAD");
@@ -87,7 +93,7 @@ std::unique_ptr<Op> take_op(Graph& graph, std::vector<std::size_t>& chain,
     next = graph.only_successor(chain.back());
   }
   std::unique_ptr<Op> op = make_op(spec.name, spec.attributes, inputs);
-  if (spec.name == "conv2d" && next &&
+  if (spec.name == "conv2d" && next && !is_depthwise(spec, inputs.front()) &&
       is_pool_of_four(graph.writer_of(*next), op->output_shape())) {
     op = make_op("conv2d_max_pooling2d", spec.attributes, inputs);
     chain.push_back(*next);

@@ -280,7 +280,9 @@ class Conv2D final : public Op {
 }  // namespace
 
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input) {
-  return std::make_unique<Conv2D>(Convolution(attributes, input), false);
+  const Convolution convolution(attributes, input);
+  if (convolution.is_depthwise()) return make_depthwise_conv2d(attributes, convolution);
+  return std::make_unique<Conv2D>(convolution, false);
 }
 
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input) {

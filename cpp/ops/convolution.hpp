@@ -40,6 +40,8 @@ struct Convolution {
   void for_groups(F&& f) const {
     for (std::int64_t g = 0; g < groups; ++g) f(g, g * group_ic(), g * group_oc());
   }
+  // Whether each channel is a group: a depthwise convolution.
+  bool is_depthwise() const { return groups > 1 && groups == window.ic; }
   std::int64_t depth() const { return taps() * group_ic(); }
   std::int64_t kernel_size() const { return depth() * oc; }
   // Behind the kernel, on the next cache line.
@@ -59,6 +61,9 @@ struct Convolution {
   void pack_forward(std::int64_t begin, std::int64_t end, const float* parameters,
                     float* packed) const;
 };
+
+// A convolution of as many groups as input channels, in depthwise_conv2d.cpp.
+std::unique_ptr<Op> make_depthwise_conv2d(const Attributes& attributes, const Convolution& c);
 
 // Offsets of the patches of chosen output pixels in the padded input image.
 class PatchTable {

@@ -13,11 +13,9 @@
 namespace convlet {
 namespace {
 
-// The input with each channel `multiplier` times, as many groups as channels. Its kernel
-// [kh][kw][1][ic * multiplier] lies in memory as Keras's [kh][kw][ic][multiplier].
-Convolution repeated(const Attributes& attributes, const Shape& input) {
-  Window2D window = make_window2d(attributes, "kernel_size", input);
-  window.ic = elements({window.ic, attributes.positive("depth_multiplier")});
+// The convolution of the input with each channel `multiplier` times, in as many groups as channels.
+Convolution repeated(const Attributes& attributes, Window2D window, std::int64_t multiplier) {
+  window.ic = elements({window.ic, multiplier});
   elements({window.ph, window.pw, window.ic});
   return {attributes, window, window.ic, window.ic};
 }
@@ -37,9 +35,10 @@ std::vector<std::int64_t> all(std::int64_t count) {
 
 class DepthwiseConv2D final : public Op {
  public:
-  DepthwiseConv2D(const Convolution& convolution, std::int64_t multiplier)
+  // The kernel is [kh][kw][ic * multiplier] in memory, whichever shape it has for the user.
+  DepthwiseConv2D(const Convolution& convolution, std::int64_t multiplier, Shape kernel)
       : Op({convolution.window.oh, convolution.window.ow, convolution.oc},
-           specs(convolution, multiplier)),
+           specs(convolution, std::move(kernel))),
         c_(convolution),
         multiplier_(multiplier),
         pad_(c_.window.pad()),
@@ -105,9 +104,9 @@ class DepthwiseConv2D final : public Op {
   }
 
  private:
-  static std::vector<ParameterSpec> specs(const Convolution& c, std::int64_t multiplier) {
+  static std::vector<ParameterSpec> specs(const Convolution& c, Shape kernel) {
     std::vector<ParameterSpec> specs = c.parameters();
-    specs.front().shape = {c.window.kh, c.window.kw, c.window.ic / multiplier, multiplier};
+    specs.front().shape = std::move(kernel);
     return specs;
   }
 
@@ -166,8 +165,16 @@ class DepthwiseConv2D final : public Op {
 }  // namespace
 
 std::unique_ptr<Op> make_depthwise_conv2d(const Attributes& attributes, const Shape& input) {
-  return std::make_unique<DepthwiseConv2D>(repeated(attributes, input),
-                                           attributes.positive("depth_multiplier"));
+  const Window2D w = make_window2d(attributes, "kernel_size", input);
+  const std::int64_t multiplier = attributes.positive("depth_multiplier");
+  return std::make_unique<DepthwiseConv2D>(repeated(attributes, w, multiplier), multiplier,
+                                           Shape{w.kh, w.kw, w.ic, multiplier});
+}
+
+std::unique_ptr<Op> make_depthwise_conv2d(const Attributes& attributes, const Convolution& c) {
+  const std::int64_t multiplier = c.oc / c.window.ic;
+  return std::make_unique<DepthwiseConv2D>(repeated(attributes, c.window, multiplier), multiplier,
+                                           c.parameters().front().shape);
 }
 
 }  // namespace convlet

@@ -479,6 +479,30 @@ def graph(k: Any, case: str, x: Any) -> Any:
     return block(inner(x))
 
 
+def convolutions(k: Any) -> Any:
+    """A model of the relatives of Conv2D, each with arguments that are not its defaults."""
+    layers = k.layers
+    model = k.Sequential(
+        [
+            k.Input((8, 7, 4)),
+            layers.Conv2D(6, 3, dilation_rate=2, padding="same", kernel_regularizer="l2"),
+            layers.Conv2D(4, (2, 3), strides=(1, 2), groups=2, activation="relu"),
+            layers.DepthwiseConv2D(
+                2, depth_multiplier=2, padding="same", depthwise_constraint="max_norm"
+            ),
+            layers.Conv2DTranspose(
+                3, 3, strides=2, padding="same", output_padding=(1, 0), bias_regularizer="l1"
+            ),
+            layers.SeparableConv2D(
+                5, 3, depth_multiplier=2, pointwise_regularizer="l2", depthwise_constraint="non_neg"
+            ),
+        ]
+    )
+    _set_weights(model)
+    model.set_weights([w / 8 for w in model.get_weights()])  # outputs of about 1
+    return model
+
+
 def freezing(k: Any) -> dict[str, list[bool]]:
     """Which weights change, in an order of compile, evaluate, fit and `trainable`."""
     model = k.Sequential(
