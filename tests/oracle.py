@@ -89,22 +89,48 @@ def add_windows(
 
 
 def conv2d(
-    x: Any, w: Any, b: Any = None, strides: Pair = (1, 1), padding: str = "valid"
+    x: Any,
+    w: Any,
+    b: Any = None,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> np.ndarray:
-    """Cross-correlation: x (n, ih, iw, ic), w (kh, kw, ic, oc), b (oc,) -> (n, oh, ow, oc)."""
-    x, w = _float64(x), _float64(w)
+    """Cross-correlation: x (n, ih, iw, ic), w (kh, kw, ic / groups, oc), b (oc,) -> (n, oh, ow, oc)."""
+    x, w = _float64(x), plain_kernel(w, dilation, groups)
     y = np.einsum("nyxiab,abio->nyxo", windows(x, w.shape[:2], strides, padding), w)
     return y if b is None else y + _float64(b)
 
 
 def conv2d_backward(
-    x: Any, w: Any, dy: Any, strides: Pair = (1, 1), padding: str = "valid"
+    x: Any,
+    w: Any,
+    dy: Any,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of sum(dy * conv2d(x, w, b)): dx like x, dw like w, db (oc,)."""
-    x, w, dy = _float64(x), _float64(w), _float64(dy)
+    x, w, dy = _float64(x), plain_kernel(w, dilation, groups), _float64(dy)
     dx = add_windows(np.einsum("nyxo,abio->nyxiab", dy, w), x.shape, strides, padding)
     dw = np.einsum("nyxiab,nyxo->abio", windows(x, w.shape[:2], strides, padding), dy)
-    return dx, dw, dy.sum(axis=(0, 1, 2))
+    dw = dw[:: dilation[0], :: dilation[1]]
+    blocks = [np.split(part, groups, axis=2)[g] for g, part in enumerate(np.split(dw, groups, 3))]
+    return dx, np.concatenate(blocks, axis=3), dy.sum(axis=(0, 1, 2))
+
+
+def plain_kernel(w: Any, dilation: Pair, groups: int) -> np.ndarray:
+    """The kernel that does the same without dilation and groups: zeros fill the gaps."""
+    w = _float64(w)
+    kh, kw, ic, oc = w.shape
+    dh, dw = dilation
+    full = np.zeros(((kh - 1) * dh + 1, (kw - 1) * dw + 1, ic * groups, oc))
+    for g, part in enumerate(np.split(w, groups, axis=3)):
+        width = oc // groups
+        full[::dh, ::dw, g * ic : (g + 1) * ic, g * width : (g + 1) * width] = part
+    return full
 
 
 # Absolute values of the matrices of Winograd's F(2x2, 3x3), Lavin and Gray, 2015.
@@ -130,6 +156,106 @@ def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: fl
             sums += np.einsum("nabi,nabo->abio", of_x, of_dy)
     magnitude = np.einsum("ay,abio,bz->yzio", WINOGRAD_KERNEL, sums, WINOGRAD_KERNEL)
     return (n * rows * columns + 18) * eps * magnitude
+
+
+# ---- Conv2DTranspose ----------------------------------------------------------------------------
+
+
+class TransposedAxis:
+    """One axis of a transposed convolution: `full` cells are reached, of which `out` are kept."""
+
+    def __init__(
+        self, size: int, kernel: int, stride: int, dilation: int, padding: str, extra: int | None
+    ):
+        extent = (kernel - 1) * dilation + 1
+        begin = (size - 1) * stride
+        if padding == "same":
+            self.out = size * stride if extra is None else begin + extent % 2 + extra
+        else:
+            self.out = begin + (max(extent, stride) if extra is None else extent + extra)
+        self.before = max(begin + extent - self.out, 0) // 2
+        self.full = max(begin + extent, self.before + self.out)
+        self.kept = slice(self.before, self.before + self.out)
+        self.cells = [slice(k * dilation, k * dilation + begin + 1, stride) for k in range(kernel)]
+
+
+def transposed_axes(
+    x: Any,
+    w: Any,
+    strides: Pair,
+    padding: str,
+    output_padding: Pair | None,
+    dilation: Pair,
+) -> list[TransposedAxis]:
+    """Rows and columns."""
+    extra = output_padding or (None, None)
+    sizes = zip(np.shape(x)[1:3], np.shape(w)[:2], strides, dilation, extra, strict=True)
+    return [TransposedAxis(n, k, s, d, padding, e) for n, k, s, d, e in sizes]
+
+
+def conv2d_transpose(
+    x: Any,
+    w: Any,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    output_padding: Pair | None = None,
+    dilation: Pair = (1, 1),
+) -> np.ndarray:
+    """Each pixel adds its window: x (n, ih, iw, ic), w (kh, kw, oc, ic) -> (n, oh, ow, oc)."""
+    x, w = _float64(x), _float64(w)
+    rows, columns = transposed_axes(x, w, strides, padding, output_padding, dilation)
+    y = np.zeros((len(x), rows.full, columns.full, w.shape[2]))
+    for ky, row in enumerate(rows.cells):
+        for kx, column in enumerate(columns.cells):
+            y[:, row, column] += x @ w[ky, kx].T
+    return y[:, rows.kept, columns.kept]
+
+
+def conv2d_transpose_backward(
+    x: Any,
+    w: Any,
+    dy: Any,
+    strides: Pair = (1, 1),
+    padding: str = "valid",
+    output_padding: Pair | None = None,
+    dilation: Pair = (1, 1),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of sum(dy * (conv2d_transpose(x, w) + b)): dx like x, dw like w, db (oc,)."""
+    x, w, dy = _float64(x), _float64(w), _float64(dy)
+    rows, columns = transposed_axes(x, w, strides, padding, output_padding, dilation)
+    full = np.zeros((len(x), rows.full, columns.full, w.shape[2]))
+    full[:, rows.kept, columns.kept] = dy
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for ky, row in enumerate(rows.cells):
+        for kx, column in enumerate(columns.cells):
+            dx += full[:, row, column] @ w[ky, kx]
+            dw[ky, kx] = np.einsum("nyxo,nyxi->oi", full[:, row, column], x)
+    return dx, dw, dy.sum(axis=(0, 1, 2))
+
+
+# ---- DepthwiseConv2D ----------------------------------------------------------------------------
+
+
+def depthwise_conv2d(
+    x: Any, w: Any, strides: Pair = (1, 1), padding: str = "valid", dilation: Pair = (1, 1)
+) -> np.ndarray:
+    """Each channel by itself: x (n, ih, iw, c), w (kh, kw, c, m) -> (n, oh, ow, c m)."""
+    return conv2d(x, *in_groups(w, strides, padding, dilation))
+
+
+def depthwise_conv2d_backward(
+    x: Any, w: Any, dy: Any, strides: Pair = (1, 1), padding: str = "valid", dilation: Pair = (1, 1)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of sum(dy * (depthwise_conv2d(x, w) + b)): dx like x, dw like w, db (c m,)."""
+    w, *geometry = in_groups(w, strides, padding, dilation)
+    dx, dw, db = conv2d_backward(x, w, dy, *geometry[1:])
+    return dx, dw.reshape(*dw.shape[:2], geometry[-1], -1), db
+
+
+def in_groups(w: Any, *geometry: Any) -> tuple[Any, ...]:
+    """Arguments of a `conv2d` of as many groups as channels: output channel c m + j is w[..., c, j]."""
+    kh, kw, channels, _ = np.shape(w)
+    return np.reshape(w, (kh, kw, 1, -1)), None, *geometry, channels
 
 
 # ---- MaxPooling2D -------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class OracleNetwork:
         return self._product(lambda ones, d: ones @ d, given(np.ones(rows)), flat, rows)
 
     def _conv2d(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:
-        geometry = attributes["strides"], attributes["padding"]
+        geometry = convolution_geometry(attributes)
         w = parameters[0]
         length = w.value[..., 0].size
         y = self._product(lambda x, w: oracle.conv2d(x, w, None, *geometry), x, w, length)
@@ -136,7 +136,7 @@ class OracleNetwork:
     def _conv2d_backward(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
     ) -> tuple[Bounded, list[Bounded]]:
-        geometry = attributes["strides"], attributes["padding"]
+        geometry = convolution_geometry(attributes)
         w = parameters[0]
         dx = self._product(
             lambda dy, w: oracle.conv2d_backward(x.value, w, dy, *geometry)[0],
@@ -150,10 +150,67 @@ class OracleNetwork:
             dy,
             dy.value[..., 0].size,
         )
-        if w.value.shape[:2] == (3, 3) and geometry[0] == (1, 1) and not self.exact:
+        is_plain = geometry[0] == geometry[2] == (1, 1) and geometry[3] == 1
+        if w.value.shape[:2] == (3, 3) and is_plain and not self.exact:
             largest_x, largest_dy = (np.abs(v.value) + v.error for v in (x, dy))
             winograd = oracle.winograd_gradient_bound(largest_x, largest_dy, geometry[1], EPS)
             dw = Bounded(dw.value, dw.error + winograd)
+        return dx, [dw, self._sum_rows(dy)][: len(parameters)]
+
+    def _conv2d_transpose(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        geometry = transposed_geometry(attributes)
+        w = parameters[0]
+        length = w.value[:, :, 0].size
+        y = self._product(lambda x, w: oracle.conv2d_transpose(x, w, *geometry), x, w, length)
+        return self._add_bias(y, parameters, length)
+
+    def _conv2d_transpose_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        geometry = transposed_geometry(attributes)
+        w = parameters[0]
+        dx = self._product(
+            lambda dy, w: oracle.conv2d_transpose_backward(x.value, w, dy, *geometry)[0],
+            dy,
+            w,
+            w.value[..., 0].size,
+        )
+        dw = self._product(
+            lambda x, dy: oracle.conv2d_transpose_backward(x, w.value, dy, *geometry)[1],
+            x,
+            dy,
+            x.value[..., 0].size,
+        )
+        return dx, [dw, self._sum_rows(dy)][: len(parameters)]
+
+    def _depthwise_conv2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        geometry = convolution_geometry(attributes)[:3]
+        w = parameters[0]
+        length = float(np.prod(w.value.shape[:2]))
+        y = self._product(lambda x, w: oracle.depthwise_conv2d(x, w, *geometry), x, w, length)
+        return self._add_bias(y, parameters, length)
+
+    def _depthwise_conv2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        geometry = convolution_geometry(attributes)[:3]
+        w = parameters[0]
+        dx = self._product(
+            lambda dy, w: oracle.depthwise_conv2d_backward(x.value, w, dy, *geometry)[0],
+            dy,
+            w,
+            w.value[:, :, 0].size,
+        )
+        dw = self._product(
+            lambda x, dy: oracle.depthwise_conv2d_backward(x, w.value, dy, *geometry)[1],
+            x,
+            dy,
+            dy.value[..., 0].size,
+        )
         return dx, [dw, self._sum_rows(dy)][: len(parameters)]
 
     def _dense(self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded) -> Bounded:
@@ -455,6 +512,18 @@ class OracleNetwork:
         return Bounded(oracle.softmax_backward(x.value, dy.value), from_y + from_dy + rounding)
 
 
+def convolution_geometry(attributes: dict[str, Any]) -> tuple[Any, ...]:
+    """Strides, padding, dilation and groups."""
+    dilation, groups = attributes.get("dilation_rate", (1, 1)), attributes.get("groups", 1)
+    return attributes["strides"], attributes["padding"], dilation, groups
+
+
+def transposed_geometry(attributes: dict[str, Any]) -> tuple[Any, ...]:
+    """Strides, padding, output padding and dilation."""
+    dilation, extra = attributes.get("dilation_rate", (1, 1)), attributes.get("output_padding")
+    return attributes["strides"], attributes["padding"], extra, dilation
+
+
 def softmax_relative_error(x: Bounded) -> np.ndarray:
     """exp(x - max) moves by the errors of both; its argument, sum and quotient are rounded."""
     n = x.value.shape[-1]
@@ -467,4 +536,5 @@ def parameter_count(op: Op) -> int:
     name, attributes = op
     if name == "batch_normalization":
         return 2 + attributes["center"] + attributes["scale"]
-    return 1 + attributes["use_bias"] if name in {"conv2d", "dense"} else 0
+    has_kernel = {"conv2d", "conv2d_transpose", "dense", "depthwise_conv2d"}
+    return 1 + attributes["use_bias"] if name in has_kernel else 0

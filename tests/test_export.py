@@ -45,6 +45,52 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         ],
         2,
     ),
+    "dilation_and_groups": (
+        (9, 8, 4),
+        [
+            (
+                "Conv2D",
+                {"filters": 6, "kernel_size": 3, "dilation_rate": (2, 1), "padding": "same"},
+            ),
+            ("Conv2D", {"filters": 4, "kernel_size": (3, 2), "groups": 2, "strides": 2}),
+        ],
+        2,
+    ),
+    "depthwise": (
+        MAP,
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": 3, "depth_multiplier": 2, "strides": 2, "padding": "same"},
+            ),
+            ("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2, "use_bias": False}),
+        ],
+        2,
+    ),
+    "transposed": (
+        (4, 3, 5),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 4, "kernel_size": (4, 3), "strides": (2, 3), "padding": "same"},
+            ),
+            ("Conv2DTranspose", {"filters": 3, "kernel_size": 2, "strides": (3, 2)}),
+            (
+                "Conv2DTranspose",
+                {
+                    "filters": 2,
+                    "kernel_size": 3,
+                    "strides": 2,
+                    "padding": "same",
+                    "output_padding": (1, 0),
+                    "use_bias": False,
+                },
+            ),
+            ("Conv2DTranspose", {"filters": 2, "kernel_size": (3, 2), "dilation_rate": 2}),
+        ],
+        2,
+    ),
+    "separable": (MAP, [("SeparableConv2D", {"filters": 4, "kernel_size": 3})], 2),
     "softmax_over_channels": (
         MAP,
         [("Conv2D", {"filters": 4, "kernel_size": 2, "activation": "softmax"})],
@@ -266,7 +312,16 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
 
 
 def test_every_operation_has_a_case() -> None:
-    by_layers = {"activation", "conv2d", "dense", "max_pooling2d", "rescaling", "reshape"}
+    by_layers = {
+        "activation",
+        "conv2d",
+        "conv2d_transpose",
+        "dense",
+        "depthwise_conv2d",
+        "max_pooling2d",
+        "rescaling",
+        "reshape",
+    }
     assert {case[0] for case in OP_CASES} | by_layers == set(OPS)
 
 

@@ -192,5 +192,24 @@ class TestLive:
             model.set_weights(weights)
             assert_same_predictions(model.predict(x, verbose=0), ours.predict(x, verbose=0))
 
+    def test_files_of_convolutions(self, keras: Any, tmp_path: Path) -> None:
+        """Each reads the other's, rules of the weights and all."""
+        models = [runs.convolutions(k) for k in (convlet, keras)]
+        ours, theirs = models
+        x = np.random.default_rng(0).normal(size=(2, 8, 7, 4))
+        expected = theirs.predict(x, verbose=0)
+        assert_same_predictions(ours.predict(x, verbose=0), expected)
+        assert [v.name for v in ours.weights] == [v.name for v in theirs.weights]
+        assert sum(ours.losses) == pytest.approx(float(sum(theirs.losses)), rel=1e-5)
+        ours.save(tmp_path / "ours.keras")
+        theirs.save(tmp_path / "theirs.keras")
+        read = convlet.models.load_model(tmp_path / "theirs.keras")
+        written = keras.models.load_model(tmp_path / "ours.keras")
+        for model in (read, written):
+            assert_same_predictions(model.predict(x, verbose=0), expected)
+            assert float(sum(model.losses)) == pytest.approx(float(sum(theirs.losses)), rel=1e-5)
+        for a, b in zip(ours.layers, theirs.layers, strict=True):
+            assert a.get_config().keys() == b.get_config().keys()
+
     def test_freezing(self, keras: Any) -> None:
         assert runs.freezing(convlet) == runs.freezing(keras)

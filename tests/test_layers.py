@@ -34,6 +34,71 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 3, 4),
         [(3, 3, 1, 4)],
     ),
+    "conv2d dilated": (
+        lambda **k: Conv2D(4, (3, 2), dilation_rate=(2, 3), **k),
+        (9, 8, 2),
+        (5, 5, 4),
+        [(3, 2, 2, 4), (4,)],
+    ),
+    "conv2d in groups": (
+        lambda **k: Conv2D(6, 3, groups=3, padding="same", **k),
+        (5, 4, 9),
+        (5, 4, 6),
+        [(3, 3, 3, 6), (6,)],
+    ),
+    "conv2d_transpose": (
+        lambda **k: layers.Conv2DTranspose(4, (3, 2), strides=2, activation="relu", **k),
+        (4, 3, 5),
+        (9, 6, 4),
+        [(3, 2, 4, 5), (4,)],
+    ),
+    "conv2d_transpose padded": (
+        lambda **k: layers.Conv2DTranspose(
+            2, 3, strides=(3, 2), padding="same", output_padding=(2, 0), use_bias=False, **k
+        ),
+        (4, 3, 5),
+        (12, 5, 2),
+        [(3, 3, 2, 5)],
+    ),
+    "depthwise_conv2d": (
+        lambda **k: layers.DepthwiseConv2D(
+            (3, 2), strides=2, depth_multiplier=2, activation="relu", **k
+        ),
+        (7, 6, 3),
+        (3, 3, 6),
+        [(3, 2, 3, 2), (6,)],
+    ),
+    "depthwise_conv2d dilated": (
+        lambda **k: layers.DepthwiseConv2D(
+            3, padding="same", dilation_rate=2, use_bias=False, depthwise_initializer="ones", **k
+        ),
+        (5, 4, 3),
+        (5, 4, 3),
+        [(3, 3, 3, 1)],
+    ),
+    "separable_conv2d": (
+        lambda **k: layers.SeparableConv2D(
+            4,
+            (3, 2),
+            strides=2,
+            padding="same",
+            depth_multiplier=2,
+            pointwise_initializer="ones",
+            depthwise_constraint="non_neg",
+            **k,
+        ),
+        (7, 6, 3),
+        (4, 3, 4),
+        [(3, 2, 3, 2), (1, 1, 6, 4), (4,)],
+    ),
+    "separable_conv2d without bias": (
+        lambda **k: layers.SeparableConv2D(
+            5, 2, dilation_rate=2, activation="relu", use_bias=False, **k
+        ),
+        (4, 5, 2),
+        (2, 3, 5),
+        [(2, 2, 2, 1), (1, 1, 2, 5)],
+    ),
     "max_pooling2d": (MaxPooling2D, (7, 6, 2), (3, 3, 2), []),
     "max_pooling2d same": (
         lambda **k: MaxPooling2D(3, strides=2, padding="same", **k),
@@ -329,8 +394,22 @@ BAD_ARGUMENTS = {
         "Received: padding='sam'. Did you mean 'same'",
     ),
     "padding number": (lambda: Conv2D(4, 3, padding=1), "`padding`"),
-    "dilation": (lambda: Conv2D(4, 3, dilation_rate=2), "`dilation_rate=(2, 2)`"),
-    "groups": (lambda: Conv2D(4, 3, groups=2), "`groups=2`"),
+    "dilation": (lambda: Conv2D(4, 3, dilation_rate=0), "`dilation_rate`"),
+    "dilation and strides": (
+        lambda: Conv2D(4, 3, strides=(1, 2), dilation_rate=(2, 1)),
+        (
+            "`strides > 1` not supported in conjunction with `dilation_rate > 1`. "
+            "Received: strides=(1, 2) and dilation_rate=(2, 1)"
+        ),
+    ),
+    "groups": (lambda: Conv2D(4, 3, groups=0), "`groups`"),
+    "groups of filters": (
+        lambda: Conv2D(4, 3, groups=3),
+        (
+            "The number of filters must be evenly divisible by the number of groups. "
+            "Received: groups=3, filters=4."
+        ),
+    ),
     "data format": (
         lambda: Conv2D(4, 3, data_format="channels_first"),
         (
@@ -354,6 +433,49 @@ BAD_ARGUMENTS = {
     "use_bias": (lambda: Dense(4, use_bias="no"), "`use_bias`"),
     "units": (lambda: Dense(-1), "`units`"),
     "pool_size": (lambda: MaxPooling2D(0), "`pool_size`"),
+    "output_padding": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=(2, 1), output_padding=1),
+        (
+            "`output_padding` must be strictly less than `strides` for all dimensions. At "
+            "dimension 1, `output_padding` is 1 but `strides` is 1. Received: "
+            "output_padding=(1, 1), strides=(2, 1)"
+        ),
+    ),
+    "output_padding negative": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=2, output_padding=(-1, 0)),
+        (
+            "The `output_padding` argument must be a tuple of 2 integers. Received "
+            "output_padding=(-1, 0), including values {-1} that do not satisfy `value >= 0`"
+        ),
+    ),
+    "transposed dilation and strides": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=2, dilation_rate=2),
+        "`strides > 1` not supported in conjunction with `dilation_rate > 1`",
+    ),
+    "transposed format": (
+        lambda: layers.Conv2DTranspose(4, 3, data_format="channels_first"),
+        "Conv2DTranspose does not support `data_format='channels_first'`",
+    ),
+    "depth_multiplier": (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=0),
+        "`depth_multiplier` must be an integer of at least 1. Received: depth_multiplier=0",
+    ),
+    "depthwise format": (
+        lambda: layers.DepthwiseConv2D(3, data_format="channels_first"),
+        "DepthwiseConv2D does not support `data_format='channels_first'`",
+    ),
+    "depthwise initializer": (
+        lambda: layers.DepthwiseConv2D(3, depthwise_initializer="glorot"),
+        "Could not interpret initializer identifier: glorot",
+    ),
+    "separable multiplier": (
+        lambda: layers.SeparableConv2D(4, 3, depth_multiplier=1.5),
+        "`depth_multiplier`",
+    ),
+    "separable activity": (
+        lambda: layers.SeparableConv2D(4, 3, activity_regularizer="l1"),
+        "SeparableConv2D does not support `activity_regularizer='l1'`",
+    ),
     "average pool_size": (lambda: layers.AveragePooling2D(0), "`pool_size`"),
     "average format": (
         lambda: layers.AveragePooling2D(2, data_format="channels_first"),
@@ -464,6 +586,24 @@ BAD_INPUTS = {
         (None, 4, 4),
         r"Layer 'conv2d\w*' cannot take .* images of shape",
     ),
+    "dilated too far": (
+        Conv2D(1, 3, dilation_rate=2),
+        (None, 4, 5, 1),
+        r"zero or negative.*`dilation_rate=\(2, 2\)`",
+    ),
+    "transposed to nothing": (
+        layers.Conv2DTranspose(1, 2, padding="same", output_padding=0),
+        (None, 1, 4, 1),
+        "zero or negative",
+    ),
+    "groups of channels": (
+        Conv2D(4, 3, groups=2),
+        (None, 4, 5, 3),
+        (
+            r"The number of input channels must be evenly divisible by the number of groups. Received "
+            r"groups=2, but the input has 3 channels \(full input shape is \(None, 4, 5, 3\)\)"
+        ),
+    ),
     "rank of pooling": (MaxPooling2D(2), (None, 4), r"Layer 'max_pooling2d\w*' cannot take"),
     "axis not last": (
         layers.BatchNormalization(axis=1),
@@ -505,8 +645,8 @@ def test_symbolic_tensors_and_arrays_do_not_mix() -> None:
 
 
 def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
-    layer = Conv2D(4, 3, dilation_rate=1, groups=1, data_format="channels_last")
-    assert layer.get_config()["dilation_rate"] == (1, 1)
+    layer = Conv2D(4, 3, dilation_rate=2, groups=1, data_format="channels_last")
+    assert layer.get_config()["dilation_rate"] == (2, 2)
     assert Conv2D(4, [3, 3], dilation_rate=[1, 1]).kernel_size == (3, 3)
     assert Conv2D(4, np.int64(3), padding="SAME").padding == "same"
 
@@ -514,9 +654,33 @@ def test_equal_values_of_unsupported_arguments_are_accepted() -> None:
 def test_other_names_of_the_classes() -> None:
     assert layers.MaxPool2D is MaxPooling2D
     assert layers.Convolution2D is Conv2D
+    assert layers.Convolution2DTranspose is layers.Conv2DTranspose
+    assert layers.SeparableConvolution2D is layers.SeparableConv2D
     assert layers.AvgPool2D is layers.AveragePooling2D
     assert layers.GlobalAvgPool2D is layers.GlobalAveragePooling2D
     assert layers.GlobalMaxPool2D is layers.GlobalMaxPooling2D
+
+
+def test_weights_of_a_separable_convolution_have_names_and_rules_of_their_own() -> None:
+    layer = layers.SeparableConv2D(
+        3,
+        2,
+        depthwise_initializer="ones",
+        pointwise_initializer=initializers.Constant(2),
+        depthwise_regularizer="l2",
+        pointwise_constraint="non_neg",
+    )
+    layer.build((None, 4, 4, 5))
+    depthwise, pointwise, bias = layer.weights
+    assert [v.name for v in layer.weights] == ["depthwise_kernel", "pointwise_kernel", "bias"]
+    assert (depthwise.numpy() == 1).all()
+    assert (pointwise.numpy() == 2).all()
+    assert depthwise.regularizer is layer.depthwise_regularizer
+    assert pointwise.regularizer is bias.regularizer is None
+    assert pointwise.constraint is layer.pointwise_constraint
+    assert depthwise.constraint is bias.constraint is None
+    with pytest.raises(ValueError, match="its depthwise_kernel has shape"):
+        layer.compute_output_shape((None, 4, 4, 6))
 
 
 def test_weights_of_batch_normalization() -> None:

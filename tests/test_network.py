@@ -24,6 +24,16 @@ def conv(filters: int, kernel: oracle.Pair, **changes: Any) -> Op:
     return "conv2d", {"filters": filters, "kernel_size": kernel, **defaults, **changes}
 
 
+def depthwise(kernel: oracle.Pair, multiplier: int = 1, **changes: Any) -> Op:
+    defaults = {"strides": (1, 1), "padding": "valid", "use_bias": True}
+    sizes = {"kernel_size": kernel, "depth_multiplier": multiplier}
+    return "depthwise_conv2d", {**sizes, **defaults, **changes}
+
+
+def transposed(filters: int, kernel: oracle.Pair, **changes: Any) -> Op:
+    return "conv2d_transpose", conv(filters, kernel, **changes)[1]
+
+
 def pool(size: oracle.Pair = (2, 2), strides: oracle.Pair | None = None, **changes: Any) -> Op:
     return "max_pooling2d", {
         "pool_size": size,
@@ -106,6 +116,91 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [conv(7, (3, 3), padding="same"), act("relu"), pool()],
     ),
     "conv_relu_150_channels": ((4, 5, 150), [conv(35, (3, 3)), act("relu")]),
+    "conv_dilated_relu": ((8, 9, 3), [conv(17, (3, 2), dilation_rate=(2, 3)), act("relu")]),
+    "conv_dilated_rows_same": (
+        (7, 6, 9),
+        [act("relu"), conv(20, (3, 3), dilation_rate=(2, 1), padding="same"), act("relu")],
+    ),
+    "conv_dilated_beyond_the_image": (
+        (3, 4, 2),
+        [conv(5, (3, 3), dilation_rate=(3, 3), padding="same")],
+    ),
+    "conv_dilated_strides": (
+        (9, 8, 2),
+        [conv(5, (3, 3), strides=(2, 3), dilation_rate=(3, 2), padding="same"), act("relu")],
+    ),
+    "conv_dilated_relu_pool": (
+        (9, 9, 3),
+        [conv(6, (2, 3), dilation_rate=(2, 2)), act("relu"), pool()],
+    ),
+    "conv_groups_relu": (
+        (6, 5, 18),
+        [conv(51, (3, 3), groups=3, padding="same"), act("relu")],
+    ),
+    "conv_groups_strides": (
+        (7, 6, 8),
+        [conv(36, (3, 2), strides=(2, 1), groups=2), conv(4, (1, 1))],
+    ),
+    "conv_groups_relu_pool": ((6, 7, 20), [conv(22, (3, 3), groups=2), act("relu"), pool()]),
+    "conv_groups_few_taps_pool": (
+        (6, 5, 4),
+        [conv(40, (2, 2), groups=2, use_bias=False), act("relu"), pool()],
+    ),
+    "conv_groups_of_one_dilated": (
+        (7, 6, 5),
+        [conv(10, (3, 3), groups=5, dilation_rate=(1, 2), padding="same"), act("relu")],
+    ),
+    "depthwise": ((6, 7, 37), [depthwise((3, 3))]),
+    "depthwise_same_relu": ((5, 5, 70), [depthwise((3, 3), padding="same"), act("relu")]),
+    "depthwise_strides": (
+        (9, 8, 16),
+        [depthwise((3, 2), strides=(2, 1), padding="same", use_bias=False), act("relu")],
+    ),
+    "depthwise_multiplied": (
+        (7, 6, 5),
+        [act("relu"), depthwise((2, 3), 3, padding="same"), act("relu"), pool()],
+    ),
+    "depthwise_multiplied_valid": ((6, 6, 3), [depthwise((3, 3), 2), conv(5, (1, 1))]),
+    "depthwise_5x5_dilated": (
+        (8, 9, 4),
+        [depthwise((5, 5), 1, dilation_rate=(2, 1), padding="same"), act("relu")],
+    ),
+    "depthwise_dilated_strides": (
+        (9, 9, 3),
+        [depthwise((3, 3), strides=(2, 2), dilation_rate=(2, 3), padding="same")],
+    ),
+    "depthwise_wide_strides": ((7, 8, 2), [depthwise((2, 2), 2, strides=(3, 4))]),
+    "transposed": ((5, 4, 3), [transposed(17, (3, 3))]),
+    "transposed_relu": ((4, 5, 9), [transposed(20, (3, 3), padding="same"), act("relu")]),
+    "transposed_odd_winograd": ((5, 7, 9), [act("relu"), transposed(8, (3, 3)), act("relu")]),
+    "transposed_strides": (
+        (4, 3, 5),
+        [transposed(6, (4, 3), strides=(2, 3), padding="same"), act("relu"), conv(4, (2, 2))],
+    ),
+    "transposed_strides_beyond_the_window": (
+        (3, 3, 5),
+        [transposed(6, (2, 1), strides=(4, 3), use_bias=False), act("relu")],
+    ),
+    "transposed_same_beyond_the_window": (
+        (2, 3, 4),
+        [transposed(5, (1, 2), strides=(2, 3), padding="same")],
+    ),
+    "transposed_output_padding": (
+        (3, 4, 6),
+        [transposed(5, (3, 2), strides=(3, 2), padding="same", output_padding=(2, 0))],
+    ),
+    "transposed_dilated": (
+        (5, 4, 3),
+        [act("relu"), transposed(4, (3, 2), dilation_rate=(2, 3), padding="same"), act("relu")],
+    ),
+    "separable": (
+        (7, 6, 17),
+        [depthwise((3, 3), padding="same", use_bias=False), conv(9, (1, 1)), act("relu")],
+    ),
+    "conv_groups_of_one_relu_pool": (
+        (6, 7, 19),
+        [conv(19, (3, 3), groups=19), act("relu"), pool()],
+    ),
     "conv_1x1_relu_pool": ((5, 4, 7), [conv(9, (1, 1)), act("relu"), pool()]),
     "pool_first": ((7, 6, 5), [pool(), conv(4, (2, 2)), act("relu")]),
     "pool_pool": ((9, 9, 3), [pool((2, 2), (1, 1)), pool((3, 2))]),
@@ -221,7 +316,16 @@ def parameter_shapes(network: Any) -> list[tuple[int, ...]]:
     return [view.shape for _, _, view in network.parameters()]
 
 
-@pytest.mark.parametrize("chain", ["conv_relu", "conv_same_relu", "conv_same_strides_relu"])
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "conv_relu",
+        "conv_same_relu",
+        "conv_same_strides_relu",
+        "conv_dilated_relu",
+        "conv_groups_relu",
+    ],
+)
 def test_relu_that_lets_everything_pass(
     core: ModuleType, rng: np.random.Generator, chain: str
 ) -> None:
@@ -850,8 +954,26 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4, 4, 1), conv(2, (0, 3))),
         ((4, 4, 1), conv(2, (3, 3), strides=(0, 1))),
         ((4, 4, 1), conv(2, (3, 3), padding="full")),
+        ((4, 4, 1), conv(2, (3, 3), dilation_rate=(2, 1))),
+        ((4, 4, 1), conv(2, (3, 3), dilation_rate=(0, 1))),
+        ((4, 4, 3), conv(2, (3, 3), groups=2)),
+        ((4, 4, 2), conv(3, (3, 3), groups=2)),
+        ((4, 4, 2), conv(2, (3, 3), groups=0)),
         ((4, 4), conv(2, (3, 3))),
         ((4, 4, 1), conv(2**40, (3, 3))),
+        ((4, 4), transposed(2, (3, 3))),
+        ((4, 4, 1), transposed(0, (3, 3))),
+        ((4, 4, 1), transposed(2, (0, 3))),
+        ((4, 4, 1), transposed(2, (3, 3), padding="full")),
+        ((4, 4, 1), transposed(2, (3, 3), strides=(2, 2), output_padding=(2, 0))),
+        ((4, 4, 1), transposed(2, (3, 3), strides=(2, 2), output_padding=(0, -1))),
+        ((4, 4, 1), transposed(2, (3, 3), output_padding=(0,))),
+        ((1, 4, 1), transposed(2, (2, 2), padding="same", output_padding=(0, 0))),
+        ((4, 4, 1), transposed(2**20, (3, 3), strides=(2**20, 2**20))),
+        ((4, 4, 1), depthwise((5, 5))),
+        ((4, 4, 1), depthwise((3, 3), 0)),
+        ((4, 4, 2), depthwise((3, 3), 2**40)),
+        ((4, 4), depthwise((3, 3))),
         ((4, 4, 1), pool((5, 5))),
         ((4, 4, 1), pool((0, 2), (1, 1))),
         ((4, 4, 1), pool((2, 2), (0, 1))),
@@ -898,9 +1020,16 @@ def test_impossible_graph_is_refused(core: ModuleType, inputs: list[int]) -> Non
 
 SHARED_ROWS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "direct": ((17, 19, 3), [conv(21, (5, 5)), act("relu"), conv(9, (1, 1), strides=(2, 2))]),
+    "groups": (
+        (17, 19, 8),
+        [conv(34, (3, 3), groups=2, dilation_rate=(2, 1)), act("relu"), pool()],
+    ),
     "direct_pool": ((17, 19, 3), [conv(21, (5, 5), padding="same"), act("relu"), pool()]),
     "winograd": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), conv(9, (3, 3))]),
     "winograd_pool": ((17, 19, 8), [conv(33, (3, 3), padding="same"), act("relu"), pool()]),
+    "transposed": ((9, 8, 20), [transposed(21, (3, 3), strides=(2, 2)), act("relu")]),
+    "transposed_winograd": ((9, 8, 20), [transposed(21, (3, 3), padding="same"), act("relu")]),
+    "depthwise": ((17, 19, 8), [depthwise((3, 3), 3, padding="same"), act("relu")]),
     "dense": ((50,), [dense(150), act("relu"), dense(33), drop(), dense(5)]),
     "other": ((9, 8, 3), [normal(), pool(), conv(4, (2, 2)), average((2, 2)), act("softmax")]),
 }

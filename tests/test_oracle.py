@@ -46,6 +46,9 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+DILATIONS_AND_GROUPS = [((2, 1), 1, (1, 1)), ((1, 2), 2, (1, 1)), ((2, 3), 4, (2, 1))]
+
+
 def distinct(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Random values 0.01 apart and off zero: no step of the difference crosses a kink."""
     size = int(np.prod(shape))
@@ -76,6 +79,81 @@ def test_max_pooling2d(
     dy = rng.normal(size=y.shape)
     dx = oracle.max_pooling2d_backward(x, dy, kernel, strides, padding)
     assert_gradient(lambda v: oracle.max_pooling2d(v, kernel, strides, padding), x, dy, dx)
+
+
+@pytest.mark.parametrize(("dilation", "groups", "strides"), DILATIONS_AND_GROUPS)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_conv2d_with_dilation_and_groups(
+    rng: np.random.Generator,
+    *,
+    dilation: oracle.Pair,
+    groups: int,
+    strides: oracle.Pair,
+    padding: str,
+) -> None:
+    x = rng.normal(size=(2, 6, 7, 4))
+    w = rng.normal(size=(3, 2, 4 // groups, 8))
+    geometry = strides, padding, dilation, groups
+    y = oracle.conv2d(x, w, None, *geometry)
+    # One output, cell by cell of the definition.
+    group = np.arange(8)[-1] * groups // 8 * w.shape[2]
+    top, left = (
+        oracle.pad_amounts(size, (cells - 1) * step + 1, stride, padding)[0]
+        for size, cells, step, stride in zip((6, 7), (3, 2), dilation, strides, strict=True)
+    )
+    expected = 0.0
+    for u in range(3):
+        for v in range(2):
+            i, j = u * dilation[0] - top, v * dilation[1] - left
+            if i >= 0 and j >= 0:
+                expected += x[1, i, j, group : group + w.shape[2]] @ w[u, v, :, -1]
+    assert y[1, 0, 0, -1] == pytest.approx(expected)
+    dy = rng.normal(size=y.shape)
+    dx, dw, db = oracle.conv2d_backward(x, w, dy, *geometry)
+    assert_gradient(lambda v: oracle.conv2d(v, w, None, *geometry), x, dy, dx)
+    assert_gradient(lambda v: oracle.conv2d(x, v, None, *geometry), w, dy, dw)
+    assert_gradient(lambda v: oracle.conv2d(x, w, v, *geometry), np.zeros(8), dy, db)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("kernel", "strides", "extra", "dilation"),
+    [
+        ((3, 2), (2, 1), None, (1, 1)),
+        ((4, 3), (2, 3), (1, 2), (1, 1)),
+        ((2, 1), (3, 2), (0, 1), (1, 1)),
+        ((3, 2), (1, 1), None, (2, 3)),
+    ],
+)
+def test_conv2d_transpose(
+    rng: np.random.Generator, *, kernel: Any, strides: Any, extra: Any, dilation: Any, padding: str
+) -> None:
+    x, w = rng.normal(size=(2, 3, 4, 3)), rng.normal(size=(*kernel, 2, 3))
+    geometry = strides, padding, extra, dilation
+    y = oracle.conv2d_transpose(x, w, *geometry)
+    dy = rng.normal(size=y.shape)
+    dx, dw, _ = oracle.conv2d_transpose_backward(x, w, dy, *geometry)
+    assert_gradient(lambda v: oracle.conv2d_transpose(v, w, *geometry), x, dy, dx)
+    assert_gradient(lambda v: oracle.conv2d_transpose(x, v, *geometry), w, dy, dw)
+    if oracle.conv2d(y, w, None, strides, padding, dilation).shape == x.shape:
+        # The gradient of the convolution that goes the other way.
+        np.testing.assert_allclose(
+            y, oracle.conv2d_backward(y, w, x, strides, padding, dilation)[0]
+        )
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_depthwise_conv2d(rng: np.random.Generator, padding: str) -> None:
+    x, w = rng.normal(size=(2, 6, 7, 3)), rng.normal(size=(3, 2, 3, 2))
+    geometry = (2, 1), padding, (1, 2)
+    y = oracle.depthwise_conv2d(x, w, *geometry)
+    for c in range(3):
+        alone = oracle.conv2d(x[..., c : c + 1], w[:, :, c : c + 1], None, *geometry)
+        np.testing.assert_allclose(y[..., 2 * c : 2 * c + 2], alone)
+    dy = rng.normal(size=y.shape)
+    dx, dw, _ = oracle.depthwise_conv2d_backward(x, w, dy, *geometry)
+    assert_gradient(lambda v: oracle.depthwise_conv2d(v, w, *geometry), x, dy, dx)
+    assert_gradient(lambda v: oracle.depthwise_conv2d(x, v, *geometry), w, dy, dw)
 
 
 @pytest.mark.parametrize(("kernel", "strides", "padding"), GEOMETRIES)

@@ -21,7 +21,7 @@ import convlet
 from convlet import layers, losses, metrics, models, optimizers
 from convlet.models import Sequential, clone_model, load_model, model_from_json
 from convlet.saving.configuration import minimal
-from golden import make_files
+from golden import make_files, runs
 
 FILES = Path(__file__).parent / "golden" / "files"
 WRITERS = ["keras3_15", "keras3_3", "keras2"]
@@ -92,6 +92,16 @@ def test_compiled_but_not_trained(path: Path) -> None:
     assert loaded.optimizer.learning_rate == 0.25
     assert loaded.optimizer.iterations == 0
     assert next_losses(loaded) == next_losses(model)
+
+
+def test_convolutions(path: Path) -> None:
+    model = runs.convolutions(convlet)
+    model.save(path)
+    loaded = load_model(path)
+    assert loaded.get_config() == model.get_config()
+    x = np.random.default_rng(0).normal(size=(2, 8, 7, 4))
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert [v.path for v in loaded.weights] == [v.path for v in model.weights]
 
 
 def test_models_within_models(path: Path) -> None:

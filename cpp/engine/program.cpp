@@ -27,15 +27,27 @@ bool is_pool_of_four(const OpSpec& pool, const Shape& image) {
   return image[0] >= 2 && image[1] >= 2 && (even || pool.attributes.text("padding") == "valid");
 }
 
+// Whether a Conv2D of such an input is a DepthwiseConv2D by another name.
+bool is_depthwise(const OpSpec& spec, const Shape& input) {
+  return spec.attributes.has("groups") && spec.attributes.integer("groups") == input.back() &&
+         input.back() > 1;
+}
+
 // CONVLET_WINOGRAD=0 in the environment: no Winograd convolutions in networks made from now on.
 bool winograd_is_off() {
   const char* value = std::getenv("CONVLET_WINOGRAD");
   return value != nullptr && std::string(value) == "0";
 }
 
+bool uses_winograd(const OpSpec& spec) {
+  return spec.name == "conv2d" || spec.name == "conv2d_transpose";
+}
+
 // Ops that can apply a ReLU to what they write.
 bool takes_relu(const OpSpec& spec) {
-  return spec.name == "conv2d" || spec.name == "dense" || spec.name == "batch_normalization";
+  return spec.name == "conv2d" || spec.name == "conv2d_transpose" ||
+         spec.name == "depthwise_conv2d" || spec.name == "dense" ||
+         spec.name == "batch_normalization";
 }
 
 // The user's ops, and who reads what they write.
@@ -78,7 +90,7 @@ class Graph {
 std::unique_ptr<Op> take_op(Graph& graph, std::vector<std::size_t>& chain,
                             const std::vector<Shape>& inputs) {
   OpSpec& spec = graph.writer_of(chain.front());
-  if (spec.name == "conv2d" && winograd_is_off()) spec.attributes.set("winograd", false);
+  if (uses_winograd(spec) && winograd_is_off()) spec.attributes.set("winograd", false);
   auto next = graph.only_successor(chain.back());
   if (takes_relu(spec) && next && is_activation(graph.writer_of(*next), "relu")) {
     spec.attributes.set("activation", std::string("relu"));
@@ -86,21 +98,12 @@ std::unique_ptr<Op> take_op(Graph& graph, std::vector<std::size_t>& chain,
     next = graph.only_successor(chain.back());
   }
   std::unique_ptr<Op> op = make_op(spec.name, spec.attributes, inputs);
-  if (spec.name == "conv2d" && next &&
+  if (spec.name == "conv2d" && next && !is_depthwise(spec, inputs.front()) &&
       is_pool_of_four(graph.writer_of(*next), op->output_shape())) {
     op = make_op("conv2d_max_pooling2d", spec.attributes, inputs);
     chain.push_back(*next);
   }
   return op;
-}
-
-// Two operations for each weight and output position; the last axis of a kernel is the output's
-// channels.
-double flops(const Op& op) {
-  if (op.parameters().empty()) return 0.0;
-  const Shape& kernel = op.parameters().front().shape;
-  return 2.0 * static_cast<double>(elements(op.output_shape())) *
-         static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
 }
 
 }  // namespace
@@ -145,7 +148,7 @@ void Program::add_step(Step step) {
     parameters.push_back({step.index, spec.name, spec.shape, parameter_size, spec.trained});
     parameter_size += parameter_stride(elements(spec.shape));
   }
-  flops_per_row += flops(*step.op);
+  flops_per_row += step.op->flops();
   steps.push_back(std::move(step));
 }
 

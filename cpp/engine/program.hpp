@@ -38,10 +38,10 @@ struct Parameter {
 // Step s writes tensor s + 1 and reads tensors before it; tensor 0 is the network's input, the last
 // one its output.
 struct Program {
-  // Fuses Conv2D + ReLU, Conv2D (+ ReLU) + 2x2 MaxPooling2D, Dense + ReLU and BatchNormalization +
-  // ReLU into one step each where nobody else reads what is between them, and a Rescaling in front
-  // into the gathering of the batch. ValueError where an op reads a tensor that no op before it
-  // writes, or nobody reads one that is not the output.
+  // Fuses Conv2D + ReLU, Conv2D (+ ReLU) + 2x2 MaxPooling2D, and Conv2DTranspose, DepthwiseConv2D,
+  // Dense and BatchNormalization + ReLU into one step each where nobody else reads what is between
+  // them, and a Rescaling in front into the gathering of the batch. ValueError where an op reads a
+  // tensor that no op before it writes, or nobody reads one that is not the output.
   Program(const Shape& input, std::vector<OpSpec> ops);
 
   std::vector<Step> steps;

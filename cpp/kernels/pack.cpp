@@ -96,7 +96,7 @@ void pack_columns(const Tap& tap, std::int64_t begin, std::int64_t end, std::int
   for (std::int64_t i = begin; i < end; i = next) {
     next = std::min(end, i / kPanel * kPanel + kPanel);
     const std::int64_t width = panel_width(tap.ic, i / kPanel * kPanel);
-    transpose(next - i, rows, From{tap.w + i * tap.oc, tap.oc},
+    transpose(next - i, rows, From{tap.w + i * tap.row, tap.row},
               packed + packed_index(depth, tap.ic, first_row, i), width, Assign{});
   }
 }
@@ -107,7 +107,7 @@ void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t
               std::int64_t first_row, float* packed) {
   pack_rows(begin, end, tap.oc, depth, first_row, packed,
             [&](std::int64_t i, std::int64_t n0, std::int64_t count, float* to) {
-              const float* from = tap.w + i * tap.oc + n0;
+              const float* from = tap.w + i * tap.row + n0;
               std::int64_t c = 0;
               for (; c + kLanes <= count; c += kLanes) simd::store(to + c, simd::load(from + c));
               for (; c < count; ++c) to[c] = from[c];
@@ -118,8 +118,8 @@ void pack_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t
               std::int64_t first_row, simd::Pair* packed) {
   pack_rows(begin / 2, pairs_of(end), tap.oc, depth, first_row, packed,
             [&](std::int64_t i, std::int64_t n0, std::int64_t count, simd::Pair* to) {
-              const float* from = tap.w + 2 * i * tap.oc + n0;
-              pair_rows(count, from, 2 * i + 1 < tap.ic ? from + tap.oc : nullptr, to);
+              const float* from = tap.w + 2 * i * tap.row + n0;
+              pair_rows(count, from, 2 * i + 1 < tap.ic ? from + tap.row : nullptr, to);
             });
 }
 
@@ -136,7 +136,7 @@ void pack_tap_transposed(const Tap& tap, std::int64_t begin, std::int64_t end, s
 
 void transpose_tap(const Tap& tap, std::int64_t begin, std::int64_t end, std::int64_t stride,
                    float* rows) {
-  transpose(end - begin, tap.oc, Matrix{tap.w + begin * tap.oc, tap.oc}, rows + begin, stride,
+  transpose(end - begin, tap.oc, Matrix{tap.w + begin * tap.row, tap.row}, rows + begin, stride,
             Assign{});
 }
 

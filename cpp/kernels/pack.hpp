@@ -9,11 +9,12 @@
 
 namespace convlet {
 
-// The weights of one tap, w: [ic][oc].
+// The weights of one tap, w: [ic][oc], of rows `row` floats apart.
 struct Tap {
   const float* w;
   std::int64_t ic;
   std::int64_t oc;
+  std::int64_t row;
 };
 
 // Panels of the forward product's matrix [depth][oc] (tile.hpp): input channel i is row first_row +

@@ -43,7 +43,7 @@ void accumulate_windows(const Operands& a, std::int64_t column, float* dw) {
   const std::uint8_t* argmax = a.argmax + column;
   Sums<R * L, NR> sums{};
   for (std::int64_t image = 0; image < a.images; ++image, x += a.g.x_image) {
-    for (std::size_t q = 0; q < windows; ++q, dy += a.g.n, argmax += a.g.n) {
+    for (std::size_t q = 0; q < windows; ++q, dy += a.g.row, argmax += a.g.row) {
       Vec gradient[NR];
       IntVec winner[NR];
 #pragma GCC unroll 4
@@ -75,7 +75,7 @@ void accumulate_windows(const Operands& a, std::int64_t column, float* dw) {
   const Columns columns{column, static_cast<int>(std::min<std::int64_t>(a.g.n - column, kPanel))};
   for (int k = 0; k < R * L; ++k) {
     for (int v = 0; v < NR; ++v) {
-      float* to = dw + k * a.g.n + column + v * kLanes;
+      float* to = dw + k * a.g.row + column + v * kLanes;
       const int count = columns.in_vector(v);
       store_columns(to, sums[k][v] + simd::load_partial(to, std::max(count, 0)), count);
     }

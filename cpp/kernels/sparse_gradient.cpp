@@ -158,7 +158,7 @@ void append_square(const SparseGradient& dz, std::int64_t first, int sources, st
   Vec value[kLanes]{};
   Vec at[kLanes]{};  // integers
   for (int i = 0; i < sources; ++i) {
-    const std::int64_t source = (first + i) * dz.n + c0;
+    const std::int64_t source = (first + i) * dz.row + c0;
     value[i] = simd::load(dz.dy + source);
     const std::int32_t* of = pixel + (first + i) * Pixels;
     IntVec where = simd::broadcast(base + of[0]);
@@ -204,7 +204,7 @@ void list_source(const SparseGradient& dz, std::int64_t q, std::int32_t stride, 
                  const NonZeroLists& lists) {
   std::int32_t count[Pixels] = {};
   for (std::int64_t c = 0; c < dz.n; c += kLanes) {
-    const std::int64_t i = q * dz.n + c;
+    const std::int64_t i = q * dz.row + c;
     const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, dz.n - c));
     const Vec dy = valid == kLanes ? simd::load(dz.dy + i) : simd::load_partial(dz.dy + i, valid);
     const IntVec alive = dy != simd::zero();

@@ -20,6 +20,10 @@ struct NonZeroLists {
   std::int32_t* at;
   std::int32_t* count;
   std::int64_t capacity;
+
+  NonZeroLists from(std::int64_t first) const {
+    return {value + first * capacity, at + first * capacity, count + first, capacity};
+  }
 };
 
 // dz of (part of) one image, from dy [sources][n]: each source is a pixel (argmax == nullptr), or a
@@ -30,10 +34,14 @@ struct SparseGradient {
   std::int64_t n;
   const float* dy;
   const std::uint8_t* argmax;
+  std::int64_t row;  // floats from one source to the next: n, or more in a group of channels
 
   std::int64_t pixels_per_source() const { return argmax != nullptr ? 4 : 1; }
   SparseGradient part(std::int64_t first, std::int64_t count) const {
-    return {count, n, dy + first * n, argmax != nullptr ? argmax + first * n : nullptr};
+    return {count, n, dy + first * row, argmax != nullptr ? argmax + first * row : nullptr, row};
+  }
+  SparseGradient channels(std::int64_t first, std::int64_t count) const {
+    return {sources, count, dy + first, argmax != nullptr ? argmax + first : nullptr, row};
   }
 };
 
@@ -53,8 +61,8 @@ std::int64_t count_non_zeros(std::int64_t size, const float* dy);
 void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel,
                             const float* x, float* dw);
 
-// dx[pixel + run[r] + i] += value * w[r][at + i] over pixel's list. w: [runs][n][run_length rounded
-// up to whole vectors].
+// dx[pixel + run[r] + i] += value * w[r][at + i] over pixel's list, which may be of a group of the
+// n channels. w: [runs][n][run_length rounded up to whole vectors].
 void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel,
                           const float* w, float* dx);
 

@@ -40,7 +40,7 @@ void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
   for (const float* array : fetched_) {
 #pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
-      for (int v = 0; v < NR; ++v) simd::fetch(array + (k0 + m) * g_.n + n0 + v * kLanes);
+      for (int v = 0; v < NR; ++v) simd::fetch(array + (k0 + m) * g_.row + n0 + v * kLanes);
     }
   }
   Sums<MR, NR> sums{};
@@ -59,7 +59,7 @@ void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
   for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
     for (int v = 0; v < NR; ++v) {
-      float* out = dw_ + (k0 + m) * g_.n + n0 + v * kLanes;
+      float* out = dw_ + (k0 + m) * g_.row + n0 + v * kLanes;
       const int count = static_cast<int>(std::min<std::int64_t>(kLanes, g_.n - n0 - v * kLanes));
       if (count <= 0) continue;
       const Vec before = overwrites_ ? simd::zero() : load_columns(out, count);
@@ -121,7 +121,7 @@ template <class Item>
 void weight_gradient(const WeightGradient& g, std::int64_t images, const Item* x, const Item* dz,
                      float* dw) {
   WeightGradientSum<Item> sum(g, dw);
-  sum.add(images, x, dz, g.n);
+  sum.add(images, x, dz, g.row);
   sum.finish();
 }
 

@@ -16,10 +16,11 @@ struct WeightGradient {
   Patches patches;       // of one image of x
   std::int64_t x_image;  // items from one image of x to the next
   std::int64_t n;        // channels of dz and dw
+  std::int64_t row;      // floats from one row of dw to the next: n, or more in a group of channels
 };
 
 // x: images; dz: [images][pixels][n], readable one vector past its end; dw: [depth][n],
-// accumulated.
+// accumulated. Pixels of dz are `row` items apart, as the rows of dw floats.
 template <class Item>
 void weight_gradient(const WeightGradient& g, std::int64_t images, const Item* x, const Item* dz,
                      float* dw);

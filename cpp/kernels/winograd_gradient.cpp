@@ -80,7 +80,7 @@ void add_products(const WinogradProduct& g, const Factors& factors, std::int64_t
                   const float* scratch, float* sums) {
   const Patches patch{kOnePixel, kOnePixel, static_cast<std::int32_t>(g.ic)};
   for (int p = 0; p < kProducts; ++p) {
-    WeightGradientSum<float> sum({patch, factors.x_row, g.oc}, sums + p * g.ic * g.oc);
+    WeightGradientSum<float> sum({patch, factors.x_row, g.oc, g.oc}, sums + p * g.ic * g.oc);
     sum.add(tiles, scratch + p * factors.x, scratch + kProducts * factors.x + p * factors.dz,
             factors.dz_row);
     sum.finish();

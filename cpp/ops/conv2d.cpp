@@ -57,8 +57,8 @@ class Conv2D final : public Op {
         pool_(pool),
         pad_(c_.window.pad()),
         sources_(elements(output_shape()) / c_.oc),
-        table_(c_.window, order_of(pool)),
-        item_table_(c_.item_window(), order_of(pool)),
+        table_(c_.window, order_of(pool), c_.groups),
+        item_table_(c_.item_window(), order_of(pool), c_.groups),
         winograd_(uses_winograd(c_, pool)),
         twins_(uses_twins(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
@@ -146,7 +146,7 @@ class Conv2D final : public Op {
     }
   }
 
-  std::int64_t units() const override { return c_.window.ic; }
+  std::int64_t units() const override { return c_.group_ic(); }
   std::vector<Span> unit_spans(std::int64_t begin, std::int64_t end) const override {
     return c_.unit_spans(begin, end);
   }
@@ -178,7 +178,7 @@ class Conv2D final : public Op {
   std::int64_t forward_packed_size() const {
     if (winograd_) return winograd_packed_size(c_.window.ic, c_.oc);
     if (twins_) return packed_twins_size(c_.depth());
-    return packed_size(c_.taps() * c_.items(c_.window.ic), c_.oc);
+    return c_.packed_size();
   }
   std::int64_t y_size() const { return sources_ * c_.oc; }
   std::int64_t padded_size() const { return c_.window.padded() ? pad_.padded_size() : 0; }
@@ -187,7 +187,9 @@ class Conv2D final : public Op {
   std::int64_t dense_packed_at() const {
     return forward_packed_ + (sparse_ ? sparse_->packed_size() : 0);
   }
-  WeightGradient dense_weights() const { return {table_.patches(), pad_.padded_size(), c_.oc}; }
+  WeightGradient dense_weights() const {
+    return {table_.patches(), pad_.padded_size(), c_.group_oc(), c_.oc};
+  }
 
   WinogradProduct tiles(std::span<const WinogradTile> of) const {
     const Window2D& w = c_.window;
@@ -218,16 +220,28 @@ class Conv2D final : public Op {
     const auto out = part.of(out_);
     if (out.empty()) return;
     const std::int64_t first_pixel = part.begin(sources_) * (pool_ ? 4 : 1);
-    PatchProduct g{item_table_.patches(), out, item_image(), y_size(), c_.oc};
+    PatchProduct g{item_table_.patches(), out, item_image(), y_size(), c_.group_oc()};
     g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first_pixel));
     if (twins_) return twin_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
-    if (!c_.pairs) return direct(g, rows, x, a.packed, bias, y, argmax);
+    if (c_.pairs) return paired_product(g, a, rows, x, y);
+    c_.for_groups([&](std::int64_t group, std::int64_t ic, std::int64_t oc) {
+      direct(g, rows, x + ic, a.packed + group * c_.group_packed_size(),
+             bias != nullptr ? bias + oc : nullptr, y + oc,
+             argmax != nullptr ? argmax + oc : nullptr);
+    });
+  }
+
+  void paired_product(const PatchProduct& g, const ForwardArgs& a, std::int64_t rows,
+                      const float* x, float* y) const {
+    const float* bias = c_.bias_of(a.parameters);
+    auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
+    const auto* packed = reinterpret_cast<const simd::Pair*>(a.packed);
     for_paired_images(rows, images_together_, pad_.ph * pad_.pw, pad_.c, x,
                       a.scratch + images_together_ * padded_size(),
                       [&](std::int64_t first, std::int64_t count, const simd::Pair* pairs) {
                         const std::int64_t at = first * y_size();
-                        direct(g, count, pairs, reinterpret_cast<const simd::Pair*>(a.packed), bias,
-                               y + at, argmax != nullptr ? argmax + at : nullptr);
+                        direct(g, count, pairs, packed, bias, y + at,
+                               argmax != nullptr ? argmax + at : nullptr);
                       });
   }
 
@@ -261,7 +275,10 @@ class Conv2D final : public Op {
     if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
     const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
     if (pool_ && few_taps_) {
-      pooled_weight_gradient(dense_weights(), a.rows, x, a.dy, argmax_of(a), a.gradient);
+      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+        pooled_weight_gradient(dense_weights(), a.rows, x + ic, a.dy + oc, argmax_of(a) + oc,
+                               a.gradient + oc);
+      });
     } else if (sparse && !few_taps_) {
       sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
     } else if (winograd_gradient()) {
@@ -270,7 +287,9 @@ class Conv2D final : public Op {
       paired_weight_gradient(dense_weights(), a.rows, images_together_, x, a.dy, a.scratch,
                              a.gradient);
     } else {
-      weight_gradient(dense_weights(), a.rows, x, a.dy, a.gradient);
+      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+        weight_gradient(dense_weights(), a.rows, x + ic, a.dy + oc, a.gradient + oc);
+      });
     }
   }
 
@@ -280,7 +299,7 @@ class Conv2D final : public Op {
 
   SparseGradient gradient_of(const BackwardArgs& a, std::int64_t row) const {
     const std::int64_t at = row * y_size();
-    return {sources_, c_.oc, a.dy + at, pool_ ? argmax_of(a) + at : nullptr};
+    return {sources_, c_.oc, a.dy + at, pool_ ? argmax_of(a) + at : nullptr, c_.oc};
   }
 
   // Into the padded image, where there is one, and from there into dx.
@@ -313,7 +332,9 @@ class Conv2D final : public Op {
 }  // namespace
 
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input) {
-  return std::make_unique<Conv2D>(Convolution(attributes, input), false);
+  const Convolution convolution(attributes, input);
+  if (convolution.is_depthwise()) return make_depthwise_conv2d(attributes, convolution);
+  return std::make_unique<Conv2D>(convolution, false);
 }
 
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input) {

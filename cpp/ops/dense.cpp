@@ -79,7 +79,7 @@ class Dense final : public Op {
 
   void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
                      std::span<const float* const> next, float* gradient) const override {
-    WeightGradientSum<float> sum({patches(end - begin), kept_per_row(), units_}, gradient);
+    WeightGradientSum<float> sum({patches(end - begin), kept_per_row(), units_, units_}, gradient);
     sum.overwrite();
     sum.fetch(next);
     for (const Kept& share : kept) {
@@ -97,7 +97,7 @@ class Dense final : public Op {
   }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
-    const Tap tap{parameters, in_, units_};
+    const Tap tap{parameters, in_, units_, units_};
     if (pairs_) {
       pack_as(tap, begin, end, data_gradient, reinterpret_cast<simd::Pair*>(packed));
     } else {
@@ -118,7 +118,7 @@ class Dense final : public Op {
   PatchProduct product(std::int64_t depth, std::int64_t n) const {
     return {patches(items(depth)), kOnePixel, items(depth), n, n};
   }
-  WeightGradient weights() const { return {patches(in_), in_, units_}; }
+  WeightGradient weights() const { return {patches(in_), in_, units_, units_}; }
 
   // y = x [rows][depth] * packed weights.
   void multiply(const PatchProduct& g, std::int64_t rows, const float* x, std::int64_t depth,

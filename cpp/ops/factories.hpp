@@ -11,7 +11,9 @@ std::unique_ptr<Op> make_average_pooling2d(const Attributes& attributes, const S
 std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_conv2d_transpose(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_depthwise_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_activity_regularization(const Attributes& attributes, const Shape& input);

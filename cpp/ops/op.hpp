@@ -137,6 +137,9 @@ class Op {
     (void)training;
     return {};
   }
+  // A rough count of the operations of a row's forward pass: two for each weight and output
+  // position; the last axis of a kernel is the output's channels.
+  virtual double flops() const;
 
   virtual void forward(const ForwardArgs& a) const = 0;
   // A part of forward's output, from all of x: for workers that share a few large

@@ -22,7 +22,9 @@ constexpr Entry kOps[] = {
     {"concatenate", nullptr, make_concatenate},
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
+    {"conv2d_transpose", make_conv2d_transpose},
     {"dense", make_dense},
+    {"depthwise_conv2d", make_depthwise_conv2d},
     {"dropout", make_dropout},
     {"gaussian_dropout", make_gaussian_dropout},
     {"gaussian_noise", make_gaussian_noise},
@@ -53,6 +55,13 @@ std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attribute
     return bfloat16 ? with_bfloat16_operands(std::move(op), inputs.front()) : std::move(op);
   }
   throw ValueError("Unknown op: '" + name + "'");
+}
+
+double Op::flops() const {
+  if (parameters_.empty()) return 0.0;
+  const Shape& kernel = parameters_.front().shape;
+  return 2.0 * static_cast<double>(elements(output_shape_)) *
+         static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
 }
 
 std::int64_t parameter_size(const Op& op) {

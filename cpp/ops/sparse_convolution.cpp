@@ -53,11 +53,12 @@ NonZeroLists SparseConvolution::lists_in(float* scratch, std::int64_t lists,
 
 void SparseConvolution::pack(std::int64_t begin, std::int64_t end, const float* parameters,
                              float* packed) const {
-  const Window2D& w = convolution_.window;
+  const std::int64_t ic = convolution_.group_ic();
+  const std::int64_t oc = convolution_.oc;
+  const std::int64_t in_run = patches_.run_length / ic;  // taps
   for (std::int64_t tap = 0; tap < convolution_.taps(); ++tap) {
-    float* rows = packed + tap / w.kw * convolution_.oc * run_ + tap % w.kw * w.ic;
-    transpose_tap({parameters + tap * w.ic * convolution_.oc, w.ic, convolution_.oc}, begin, end,
-                  run_, rows);
+    float* rows = packed + tap / in_run * oc * run_ + tap % in_run * ic;
+    transpose_tap({parameters + tap * ic * oc, ic, oc, oc}, begin, end, run_, rows);
   }
 }
 
@@ -68,7 +69,10 @@ void SparseConvolution::weights(std::int64_t images, const SparseGradient& dz, c
   const NonZeroLists lists = lists_in(scratch, n, kBand);
   std::int64_t listed = 0;  // sources
   const auto use = [&] {
-    sparse_weight_gradient(patches_, n, lists, x, workspace);
+    convolution_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+      sparse_weight_gradient(patches_, convolution_.group_oc(), lists.from(oc), x + ic,
+                             workspace + oc * row_);
+    });
     std::fill_n(lists.count, n, 0);
     listed = 0;
   };
@@ -93,16 +97,20 @@ void SparseConvolution::data(const SparseGradient& dz, const float* packed, floa
     band.pixel = band.pixel.subspan(static_cast<std::size_t>(first) * pixels,
                                     static_cast<std::size_t>(count) * pixels);
     const NonZeroLists lists = lists_in(scratch, band.pixels(), convolution_.oc);
-    list_by_pixel(dz.part(first, count), static_cast<std::int32_t>(run_), lists);
-    sparse_data_gradient(band, convolution_.oc, lists, packed, dx);
+    convolution_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+      list_by_pixel(dz.part(first, count).channels(oc, convolution_.group_oc()),
+                    static_cast<std::int32_t>(run_), lists);
+      sparse_data_gradient(band, convolution_.oc, lists, packed + oc * run_, dx + ic);
+    });
   });
 }
 
 void SparseConvolution::finish(float* workspace, float* gradient) const {
-  const Window2D& w = convolution_.window;
+  const std::int64_t ic = convolution_.group_ic();
+  const std::int64_t in_run = patches_.run_length / ic;  // taps
   for (std::int64_t tap = 0; tap < convolution_.taps(); ++tap) {
-    const float* rows = workspace + tap / w.kw * run_ + tap % w.kw * w.ic;
-    add_transposed(rows, row_, w.ic, convolution_.oc, gradient + tap * w.ic * convolution_.oc);
+    const float* rows = workspace + tap / in_run * run_ + tap % in_run * ic;
+    add_transposed(rows, row_, ic, convolution_.oc, gradient + tap * ic * convolution_.oc);
   }
   std::fill_n(workspace, workspace_size(), 0.0F);
 }

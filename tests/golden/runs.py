@@ -43,6 +43,83 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
         (6, 6, 2),
         [("Conv2D", {"filters": 7, "kernel_size": 3, "activation": "relu"})],
     ),
+    "conv2d_dilated_same": (
+        (7, 6, 3),
+        [("Conv2D", {"filters": 5, "kernel_size": (3, 2), "dilation_rate": 2, "padding": "same"})],
+    ),
+    "conv2d_groups_strides": (
+        (7, 6, 4),
+        [("Conv2D", {"filters": 6, "kernel_size": 3, "groups": 2, "strides": (2, 1)})],
+    ),
+    "depthwise_conv2d_same_strides": (
+        (7, 6, 3),
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": (3, 2), "strides": 2, "depth_multiplier": 2, "padding": "same"},
+            )
+        ],
+    ),
+    "depthwise_conv2d_dilated_strides": (
+        (9, 8, 3),
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": 3, "strides": 2, "dilation_rate": 2, "activation": "relu"},
+            )
+        ],
+    ),
+    "conv2d_transpose_same_strides": (
+        (4, 3, 3),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 4, "kernel_size": (4, 3), "strides": (2, 3), "padding": "same"},
+            )
+        ],
+    ),
+    "conv2d_transpose_output_padding": (
+        (4, 3, 3),
+        [
+            (
+                "Conv2DTranspose",
+                {
+                    "filters": 2,
+                    "kernel_size": 3,
+                    "strides": (3, 2),
+                    "padding": "same",
+                    "output_padding": (2, 0),
+                },
+            )
+        ],
+    ),
+    "conv2d_transpose_valid_wide_strides": (
+        (3, 4, 2),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 3, "kernel_size": 2, "strides": (3, 2), "activation": "relu"},
+            )
+        ],
+    ),
+    "conv2d_transpose_dilated": (
+        (5, 4, 2),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 3, "kernel_size": 3, "dilation_rate": 2, "padding": "same"},
+            )
+        ],
+    ),
+    "separable_conv2d": (
+        (7, 6, 3),
+        [
+            (
+                "SeparableConv2D",
+                {"filters": 5, "kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
+            )
+        ],
+    ),
     "max_pooling2d_valid_odd": ((5, 7, 3), [("MaxPooling2D", {"pool_size": (2, 2)})]),
     "max_pooling2d_same": (
         (5, 7, 2),
@@ -85,6 +162,49 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
 # Layers that training tells something about that inference does not: as LAYER_CASES, behind a Dense
 # layer for vectors and a Conv2D for images, in front of a classifier.
 TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]] = {
+    "conv2d_dilated": (
+        (7, 6, 2),
+        [("Conv2D", {"filters": 3, "kernel_size": 3, "dilation_rate": (2, 1)})],
+    ),
+    "depthwise_conv2d": (
+        (5, 6, 2),
+        [("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 3, "activation": "relu"})],
+    ),
+    "depthwise_conv2d_dilated": (
+        (5, 6, 2),
+        [
+            (
+                "DepthwiseConv2D",
+                {"kernel_size": 2, "dilation_rate": 2, "padding": "same", "use_bias": False},
+            )
+        ],
+    ),
+    "conv2d_transpose": (
+        (3, 4, 2),
+        [
+            (
+                "Conv2DTranspose",
+                {"filters": 5, "kernel_size": 3, "strides": 2, "activation": "relu"},
+            )
+        ],
+    ),
+    "conv2d_transpose_dilated": (
+        (3, 4, 2),
+        [("Conv2DTranspose", {"filters": 3, "kernel_size": 2, "dilation_rate": 2})],
+    ),
+    "separable_conv2d": (
+        (6, 7, 2),
+        [
+            (
+                "SeparableConv2D",
+                {"filters": 5, "kernel_size": 3, "strides": 2, "activation": "relu"},
+            )
+        ],
+    ),
+    "conv2d_groups": (
+        (5, 6, 2),
+        [("Conv2D", {"filters": 6, "kernel_size": 2, "groups": 2, "activation": "relu"})],
+    ),
     "average_pooling2d_same": (
         (7, 6, 2),
         [("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"})],
@@ -357,6 +477,30 @@ def graph(k: Any, case: str, x: Any) -> Any:
     source = k.Input((6, 5, 4))
     block = k.Model(source, layers.add([source, layers.BatchNormalization()(source)]))
     return block(inner(x))
+
+
+def convolutions(k: Any) -> Any:
+    """A model of the relatives of Conv2D, each with arguments that are not its defaults."""
+    layers = k.layers
+    model = k.Sequential(
+        [
+            k.Input((8, 7, 4)),
+            layers.Conv2D(6, 3, dilation_rate=2, padding="same", kernel_regularizer="l2"),
+            layers.Conv2D(4, (2, 3), strides=(1, 2), groups=2, activation="relu"),
+            layers.DepthwiseConv2D(
+                2, depth_multiplier=2, padding="same", depthwise_constraint="max_norm"
+            ),
+            layers.Conv2DTranspose(
+                3, 3, strides=2, padding="same", output_padding=(1, 0), bias_regularizer="l1"
+            ),
+            layers.SeparableConv2D(
+                5, 3, depth_multiplier=2, pointwise_regularizer="l2", depthwise_constraint="non_neg"
+            ),
+        ]
+    )
+    _set_weights(model)
+    model.set_weights([w / 8 for w in model.get_weights()])  # outputs of about 1
+    return model
 
 
 def freezing(k: Any) -> dict[str, list[bool]]:

@@ -30,16 +30,79 @@ def conv2d(
     strides: Sequence[int],
     padding: str,
     use_bias: bool,
+    dilation_rate: Sequence[int] = (1, 1),
+    groups: int = 1,
 ) -> Tensor:
     x = graph.channels_first(inputs[0])
     constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
     if use_bias:
         constants.append(graph.constant(parameters["bias"]))
-    pads = _pads(x.shape, shape, kernel_size, strides, padding)
+    pads = _pads(x.shape, shape, _extent(kernel_size, dilation_rate), strides, padding)
     name = graph.node(
-        "Conv", x.name, *constants, kernel_shape=kernel_size, strides=strides, pads=pads
+        "Conv",
+        x.name,
+        *constants,
+        kernel_shape=kernel_size,
+        strides=strides,
+        pads=pads,
+        dilations=dilation_rate,
+        group=groups,
     )
     return Tensor(name, shape, channels_first=True)
+
+
+def conv2d_transpose(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    filters: int,  # noqa: ARG001 (the kernel has it)
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    dilation_rate: Sequence[int],
+    use_bias: bool,
+    output_padding: Sequence[int] | None = None,  # noqa: ARG001 (the output's shape has it)
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
+    if use_bias:
+        constants.append(graph.constant(parameters["bias"]))
+    window = _extent(kernel_size, dilation_rate)
+    # How the convolution that this one turns round pads its input, which is the output here.
+    pads = _pads(shape, x.shape, window, strides, padding)
+    covered = [
+        (size - 1) * stride + cells
+        for size, stride, cells in zip(x.shape[:2], strides, window, strict=True)
+    ]
+    beyond = [max(size - rows, 0) for size, rows in zip(shape[:2], covered, strict=True)]
+    name = graph.node(
+        "ConvTranspose",
+        x.name,
+        *constants,
+        kernel_shape=kernel_size,
+        strides=strides,
+        pads=pads,
+        output_padding=beyond,
+        dilations=dilation_rate,
+    )
+    return Tensor(name, shape, channels_first=True)
+
+
+def depthwise_conv2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    depth_multiplier: int,  # noqa: ARG001 (the kernel has it)
+    **attributes: Any,
+) -> Tensor:
+    kernel = parameters["kernel"]
+    channels = kernel.shape[2]
+    in_groups = {**parameters, "kernel": kernel.reshape(*kernel.shape[:2], 1, -1)}
+    return conv2d(graph, inputs, in_groups, shape, filters=shape[-1], groups=channels, **attributes)
 
 
 def pooling2d(
@@ -326,8 +389,10 @@ OPS: dict[str, Entry] = {
     "batch_normalization": batch_normalization,
     "concatenate": concatenate,
     "conv2d": conv2d,
+    "conv2d_transpose": conv2d_transpose,
     "dense": dense,
     "activity_regularization": nothing,
+    "depthwise_conv2d": depthwise_conv2d,
     "dropout": nothing,
     "gaussian_dropout": nothing,
     "gaussian_noise": nothing,
@@ -349,6 +414,11 @@ def _in_one_order(graph: Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
     if all(x.channels_first for x in inputs):
         return list(inputs)
     return [graph.channels_last(x) for x in inputs]
+
+
+def _extent(window: Sequence[int], dilation_rate: Sequence[int]) -> list[int]:
+    """Returns the rows and columns from the first cell of a window to its last."""
+    return [(cells - 1) * step + 1 for cells, step in zip(window, dilation_rate, strict=True)]
 
 
 def _pads(

@@ -10,7 +10,9 @@ from convlet.layers.activity_regularization import ActivityRegularization
 from convlet.layers.average_pooling2d import AveragePooling2D
 from convlet.layers.batch_normalization import BatchNormalization
 from convlet.layers.conv2d import Conv2D
+from convlet.layers.conv2d_transpose import Conv2DTranspose
 from convlet.layers.dense import Dense
+from convlet.layers.depthwise_conv2d import DepthwiseConv2D
 from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
@@ -35,14 +37,17 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.rescaling import Rescaling
+from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
 AvgPool2D = AveragePooling2D
 Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
     "ELU",
@@ -55,8 +60,11 @@ __all__ = [
     "BatchNormalization",
     "Concatenate",
     "Conv2D",
+    "Conv2DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianDropout",
@@ -77,6 +85,8 @@ __all__ = [
     "PReLU",
     "ReLU",
     "Rescaling",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
@@ -104,7 +114,9 @@ _CLASSES: dict[str, type[Layer]] = {
         BatchNormalization,
         Concatenate,
         Conv2D,
+        Conv2DTranspose,
         Dense,
+        DepthwiseConv2D,
         Dropout,
         Flatten,
         GaussianDropout,
@@ -120,6 +132,7 @@ _CLASSES: dict[str, type[Layer]] = {
         PReLU,
         ReLU,
         Rescaling,
+        SeparableConv2D,
         Softmax,
         SpatialDropout2D,
         Subtract,

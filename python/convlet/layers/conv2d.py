@@ -17,12 +17,23 @@ from convlet.utils.validation import (
 )
 
 
+def refuse_strides_with_dilation(strides: Shape, dilation_rate: Shape) -> None:
+    """Raises ValueError, in Keras's words, where both are above 1 on some axis."""
+    if max(strides) > 1 and max(dilation_rate) > 1:
+        raise ValueError(
+            "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
+            f"strides={strides} and dilation_rate={dilation_rate}"
+        )
+
+
 class Conv2D(KernelAndBias):
     """Two-dimensional convolution: `activation(convolution(x, kernel) + bias)`.
 
     Input (n, ih, iw, ic), output (n, oh, ow, filters), kernel (kh, kw, ic, filters), bias
     (filters,). With `"valid"` padding `oh = (ih - kh) // sh + 1`; with `"same"`
-    `oh = ceil(ih / sh)`, the padding divided evenly and an odd rest at the bottom and right.
+    `oh = ceil(ih / sh)`, the padding divided evenly and an odd rest at the bottom and right. With
+    dilation `(kh - 1) * dh + 1` takes the place of `kh` in the former. With groups the kernel is
+    (kh, kw, ic / groups, filters): each group of filters sees one group of input channels.
 
     Args:
         filters: Number of filters.
@@ -30,8 +41,9 @@ class Conv2D(KernelAndBias):
         strides: Steps of the window, or one number for both.
         padding: `"valid"` or `"same"`.
         data_format: `"channels_last"`; nothing else is supported.
-        dilation_rate: 1; nothing else is supported.
-        groups: 1; nothing else is supported.
+        dilation_rate: Steps between the cells of the window, or one number for both; 1 where a
+            stride is above 1.
+        groups: Number of groups of channels; divides the input channels and the filters.
         activation: Name or function of `convlet.activations`; `None` for none.
         use_bias: Whether to add a bias.
         kernel_initializer: How the kernel starts, see `convlet.initializers`.
@@ -82,15 +94,21 @@ class Conv2D(KernelAndBias):
             "Conv2D",
             {
                 "data_format": (data_format, "channels_last"),
-                "dilation_rate": (check_tuple("dilation_rate", dilation_rate, 2), (1, 1)),
-                "groups": (groups, 1),
             },
         )
         self.filters = check_integer("filters", filters, 1)
         self.kernel_size = check_tuple("kernel_size", kernel_size, 2)
         self.strides = check_tuple("strides", strides, 2)
         self.padding = check_choice("padding", padding, ("valid", "same"))
+        self.dilation_rate = check_tuple("dilation_rate", dilation_rate, 2)
+        self.groups = check_integer("groups", groups, 1)
         self.activation = activations.get(activation)
+        if self.filters % self.groups != 0:
+            raise ValueError(
+                "The number of filters must be evenly divisible by the number of groups. Received: "
+                f"groups={self.groups}, filters={self.filters}."
+            )
+        refuse_strides_with_dilation(self.strides, self.dilation_rate)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
         convolution = {
@@ -98,6 +116,8 @@ class Conv2D(KernelAndBias):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
             "use_bias": self.use_bias,
             **self.operands,
         }
@@ -111,7 +131,7 @@ class Conv2D(KernelAndBias):
             "strides": self.strides,
             "padding": self.padding,
             "data_format": "channels_last",
-            "dilation_rate": (1, 1),
-            "groups": 1,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
             "activation": activations.serialize(self.activation),
         }

@@ -74,8 +74,14 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     )
 
 
-def check_tuple(name: str, value: Any, length: int) -> tuple[int, ...]:
-    """Returns a positive integer, or a sequence of `length` of them, as a tuple.
+def check_tuple(name: str, value: Any, length: int, minimum: int = 1) -> tuple[int, ...]:
+    """Returns an integer, or a sequence of `length` of them, as a tuple.
+
+    Args:
+        name: Name of the argument.
+        value: What came.
+        length: Length of the tuple.
+        minimum: The least that each may be, 1 or 0.
 
     Raises:
         ValueError: In Keras's words, if `value` is neither.
@@ -88,9 +94,10 @@ def check_tuple(name: str, value: Any, length: int) -> tuple[int, ...]:
         raise ValueError(message) from None
     if len(numbers) != length or isinstance(value, bool):
         raise ValueError(message)
-    if min(numbers) <= 0:
-        wrong = {number for number in numbers if number <= 0}
-        raise ValueError(f"{message}, including values {wrong} that do not satisfy `value > 0`")
+    wrong = {number for number in numbers if number < minimum}
+    if wrong:
+        bound = "> 0" if minimum == 1 else ">= 0"
+        raise ValueError(f"{message}, including values {wrong} that do not satisfy `value {bound}`")
     return numbers
 
 
