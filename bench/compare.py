@@ -1,6 +1,6 @@
 """convlet against every peer that is installed: training, prediction, one image.
 
-    python bench/compare.py [--peer-python PATH] [--threads 2] [--repeats 5] [--quick]
+    python bench/compare.py [--peer-python PATH] [--threads 2] [--repeats 5] [--rows N] [--quick]
                             [--models lenet5,mlp] [--contenders convlet,keras-tensorflow]
 
 PATH is a Python with the peers; it may be this one. All contenders get the same models, initial
@@ -102,13 +102,16 @@ def main() -> None:
     parser.add_argument("--peer-python", default=sys.executable, metavar="PATH")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int)
+    parser.add_argument("--rows", type=int, metavar="N", help="of an epoch, at most")
     parser.add_argument("--models", type=names_of(MODELS), default=list(MODELS))
     parser.add_argument("--contenders", type=names_of(PEERS), default=list(PEERS))
     parser.add_argument("--quick", action="store_true", help="one round on a tenth of the data")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
-    effort = effort._replace(repeats=arguments.repeats or effort.repeats)
+    effort = effort._replace(
+        repeats=arguments.repeats or effort.repeats, most_rows=arguments.rows or effort.most_rows
+    )
 
     peak = fma_peak(arguments.threads)
     with (
