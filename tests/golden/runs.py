@@ -499,7 +499,7 @@ def convolutions(k: Any) -> Any:
         ]
     )
     _set_weights(model)
-    model.set_weights([w / 8 for w in model.get_weights()])  # outputs of about 1
+    model.set_weights([w / 8 for w in model.get_weights()])  # outputs below 1
     return model
 
 
