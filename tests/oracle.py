@@ -259,6 +259,51 @@ def batch_normalization_of_batch_backward(
     return gamma * inverse * (dy - dbeta / count - normal * dgamma / count), dgamma, dbeta
 
 
+# ---- Normalization within rows ------------------------------------------------------------------
+
+
+def grouped(x: Any, groups: int) -> np.ndarray:
+    """(n, ..., c) as (n, pixels, groups, c / groups): group normalization is over axes 1 and 3."""
+    x = _float64(x)
+    return x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+
+
+def stretches(x: Any, axis: int) -> np.ndarray:
+    """The axes from `axis` on as (..., 1, 1, m): layer normalization, too, is over axes 1 and 3."""
+    x = _float64(x)
+    return x.reshape(-1, 1, 1, int(np.prod(x.shape[axis:])))
+
+
+def standardized(x: Any, epsilon: float, rms: bool = False) -> np.ndarray:
+    """(x - mean) / sqrt(variance + epsilon) over axes 1 and 3; with rms x in place of x - mean."""
+    x = _float64(x)
+    mean, variance = x.mean(axis=(1, 3), keepdims=True), x.var(axis=(1, 3), keepdims=True)
+    return (x if rms else x - mean) / np.sqrt(variance + epsilon)
+
+
+def standardized_backward(x: Any, dy: Any, epsilon: float, rms: bool = False) -> np.ndarray:
+    """Gradient of sum(dy * standardized(x))."""
+    x, dy = _float64(x), _float64(dy)
+    over = {"axis": (1, 3), "keepdims": True}
+    centered, inverse = x - x.mean(**over), 1.0 / np.sqrt(x.var(**over) + epsilon)
+    slope = (dy * (x if rms else centered)).mean(**over) * inverse**2
+    return inverse * (dy - (0.0 if rms else dy.mean(**over)) - centered * slope)
+
+
+def unit_normalization(x: Any) -> np.ndarray:
+    """x / sqrt(sum x^2) over the last axis, the factor being at most 1e12."""
+    x = _float64(x)
+    with np.errstate(divide="ignore"):
+        return x * np.minimum(1.0 / np.sqrt((x**2).sum(axis=-1, keepdims=True)), 1e12)
+
+
+def unit_normalization_backward(x: Any, dy: Any) -> np.ndarray:
+    """Gradient of sum(dy * unit_normalization(x)) where the bound does not hold."""
+    x, dy = _float64(x), _float64(dy)
+    inverse = 1.0 / np.sqrt((x**2).sum(axis=-1, keepdims=True))
+    return inverse * (dy - x * inverse**2 * (dy * x).sum(axis=-1, keepdims=True))
+
+
 # ---- Random numbers -----------------------------------------------------------------------------
 
 

@@ -51,6 +51,21 @@ class Normal(NamedTuple):
     moments: tuple[Bounded, Bounded]
 
 
+class Standard(NamedTuple):
+    """What layer and group normalization make of their inputs on the way, as (n, pixels, groups, m).
+
+    See `oracle.stretches` and `oracle.grouped`; `gamma` and `beta` are (groups, m).
+    """
+
+    view: Bounded
+    centered: Bounded
+    inverse: np.ndarray  # 1 / sqrt(variance + epsilon)
+    relative: np.ndarray  # its relative error
+    normal: Bounded
+    gamma: np.ndarray
+    beta: np.ndarray
+
+
 class OracleNetwork:
     """A chain of ops: output and gradients with their bounds.
 
@@ -365,24 +380,122 @@ class OracleNetwork:
         beta = trained[-1].value if attributes["center"] else 0.0 * one
         axes = tuple(range(x.value.ndim - 1))
         mean, variance = moving_mean, moving_variance
-        length = x.value.size // x.value.shape[-1]
         if self.training:
-            mean = Bounded(
-                x.value.mean(axis=axes),
-                x.error.mean(axis=axes) + 2 * length * EPS * np.abs(x.value).mean(axis=axes),
-            )
-        value = x.value - mean.value
-        centered = Bounded(value, x.error + mean.error + EPS * np.abs(value))
+            mean = mean_of(x, axes).reshape((-1,))
+        centered = difference(x, mean)
         if self.training:
-            square = (2 * np.abs(value) + centered.error) * centered.error
-            variance = Bounded(
-                (value**2).mean(axis=axes),
-                square.mean(axis=axes) + 2 * length * EPS * (value**2).mean(axis=axes),
-            )
-        sum_ = variance.value + attributes["epsilon"]
-        assert (variance.error < 0.1 * sum_).all(), "a variance too uncertain to be bounded"
-        relative = 0.6 * variance.error / sum_ + 4 * EPS
-        return Normal(centered, 1.0 / np.sqrt(sum_), relative, gamma, beta, (mean, variance))
+            variance = mean_square_of(centered, axes).reshape((-1,))
+        inverse, relative = inverse_root(variance, attributes["epsilon"])
+        return Normal(centered, inverse, relative, gamma, beta, (mean, variance))
+
+    # ---- Normalization within rows --------------------------------------------------------------
+
+    def _layer_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._standardize(attributes, parameters, x)
+
+    def _layer_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._standardize_backward(attributes, parameters, x, dy)
+
+    def _group_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._standardize(attributes, parameters, x)
+
+    def _group_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._standardize_backward(attributes, parameters, x, dy)
+
+    def _standardize(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        s = self._standard(attributes, parameters, x)
+        scaled = s.gamma * s.normal.value
+        error = np.abs(s.gamma) * s.normal.error + 4 * EPS * (np.abs(scaled) + np.abs(s.beta))
+        return Bounded(scaled + s.beta, error).reshape(x.value.shape)
+
+    def _standardize_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        s = self._standard(attributes, parameters, x)
+        dy = dy.reshape(s.view.value.shape)
+        rms = attributes.get("rms_scaling", False)
+        n, pixels, _, m = s.view.value.shape
+        over = {"axis": (1, 3), "keepdims": True}
+        g = s.gamma * dy.value
+        g_error = np.abs(s.gamma) * dy.error + EPS * np.abs(g)
+        mean = mean_of(Bounded(g, g_error), (1, 3))
+        shifted = s.view if rms else s.centered
+        product = self._product(
+            lambda a, b: (a * b).mean(**over), Bounded(g, g_error), shifted, pixels * m
+        )
+        c, square = np.abs(s.centered.value), s.inverse**2
+        of_mean = np.abs(mean.value) * (not rms)
+        size = np.abs(g) + of_mean + c * square * np.abs(product.value)
+        error = g_error + mean.error + c * square * product.error
+        error = error + (s.centered.error + 2 * c * s.relative) * square * np.abs(product.value)
+        value = oracle.standardized_backward(s.view.value, g, attributes["epsilon"], rms)
+        dx = Bounded(value, s.inverse * (error + size * (s.relative + 8 * EPS)))
+        dgamma = self._product(lambda a, b: (a * b).sum(axis=(0, 1)), s.normal, dy, n * pixels)
+        dbeta = self._product(lambda a, b: (a * b).sum(axis=(0, 1)), given(1.0), dy, n * pixels)
+        kept = [g for g, name in ((dgamma, "scale"), (dbeta, "center")) if attributes[name]]
+        shapes = [parameter.value.shape for parameter in parameters]
+        gradients = [g.reshape(shape) for g, shape in zip(kept, shapes, strict=True)]
+        return dx.reshape(x.value.shape), gradients
+
+    def _standard(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Standard:
+        if "groups" in attributes:
+            view = oracle.grouped(x.value, attributes["groups"])
+        else:
+            view = oracle.stretches(x.value, attributes["axis"])
+        x = x.reshape(view.shape)
+        centered = difference(x, mean_of(x, (1, 3)))
+        variance = mean_square_of(centered, (1, 3))
+        inverse, relative = inverse_root(variance, attributes["epsilon"])
+        shifted = x if attributes.get("rms_scaling") else centered
+        normal = inverse * shifted.value
+        error = inverse * shifted.error + np.abs(normal) * (relative + 2 * EPS)
+        weights = [parameter.value.reshape(view.shape[2:]) for parameter in parameters]
+        gamma = weights[0] if attributes["scale"] else np.ones(view.shape[2:])
+        beta = weights[-1] if attributes["center"] else np.zeros(view.shape[2:])
+        return Standard(x, centered, inverse, relative, Bounded(normal, error), gamma, beta)
+
+    def _unit_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        view = x.reshape((*x.value.shape[: attributes["axis"]], -1))
+        factor, relative = self._unit_factor(view)
+        y = factor * view.value
+        error = factor * view.error + np.abs(y) * (relative + 2 * EPS)
+        return Bounded(y, error).reshape(x.value.shape)
+
+    def _unit_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        view = x.reshape((*x.value.shape[: attributes["axis"]], -1))
+        dy = dy.reshape(view.value.shape)
+        factor, relative = self._unit_factor(view)
+        product = self._product(
+            lambda a, b: (a * b).sum(axis=-1, keepdims=True), view, dy, view.value.shape[-1]
+        )
+        slope = factor**2 * np.abs(product.value)
+        size = np.abs(dy.value) + np.abs(view.value) * slope
+        error = dy.error + np.abs(view.value) * factor**2 * product.error + view.error * slope
+        value = oracle.unit_normalization_backward(view.value, dy.value)
+        dx = Bounded(value, factor * (error + size * (3 * relative + 8 * EPS)))
+        return dx.reshape(x.value.shape), []
+
+    def _unit_factor(self, x: Bounded) -> tuple[np.ndarray, np.ndarray]:
+        """1 / sqrt(sum x^2) and its relative error."""
+        m = x.value.shape[-1]
+        mean = mean_square_of(x, (-1,))
+        return inverse_root(Bounded(m * mean.value, m * mean.error), 0.0)
 
     # ---- Shapes ---------------------------------------------------------------------------------
 
@@ -455,6 +568,30 @@ class OracleNetwork:
         return Bounded(oracle.softmax_backward(x.value, dy.value), from_y + from_dy + rounding)
 
 
+def mean_of(x: Bounded, axes: tuple[int, ...]) -> Bounded:
+    length = x.value.size / np.prod(np.delete(x.value.shape, axes))
+    size = np.abs(x.value).mean(axis=axes, keepdims=True)
+    error = x.error.mean(axis=axes, keepdims=True) + 2 * length * EPS * size
+    return Bounded(x.value.mean(axis=axes, keepdims=True), error)
+
+
+def difference(a: Bounded, b: Bounded) -> Bounded:
+    value = a.value - b.value
+    return Bounded(value, a.error + b.error + EPS * np.abs(value))
+
+
+def mean_square_of(x: Bounded, axes: tuple[int, ...]) -> Bounded:
+    square = Bounded(x.value**2, (2 * np.abs(x.value) + x.error) * x.error)
+    return mean_of(square, axes)
+
+
+def inverse_root(x: Bounded, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """1 / sqrt(x + epsilon) and its relative error."""
+    sum_ = x.value + epsilon
+    assert (x.error < 0.1 * sum_).all(), "a variance too uncertain to be bounded"
+    return 1.0 / np.sqrt(sum_), 0.6 * x.error / sum_ + 4 * EPS
+
+
 def softmax_relative_error(x: Bounded) -> np.ndarray:
     """exp(x - max) moves by the errors of both; its argument, sum and quotient are rounded."""
     n = x.value.shape[-1]
@@ -467,4 +604,6 @@ def parameter_count(op: Op) -> int:
     name, attributes = op
     if name == "batch_normalization":
         return 2 + attributes["center"] + attributes["scale"]
+    if name in {"group_normalization", "layer_normalization"}:
+        return attributes["center"] + attributes["scale"]
     return 1 + attributes["use_bias"] if name in {"conv2d", "dense"} else 0

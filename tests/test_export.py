@@ -216,6 +216,15 @@ def normalized(x: np.ndarray, p: dict[str, np.ndarray]) -> np.ndarray:
     return y * p.get("gamma", 1) + p.get("beta", 0)
 
 
+def standardized(x: np.ndarray, axes: tuple[int, ...], rms: bool = False) -> np.ndarray:
+    mean, variance = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
+    return (x if rms else x - mean) / np.sqrt(variance + 1e-3)
+
+
+def group_normalized(x: np.ndarray, groups: int) -> np.ndarray:
+    return standardized(x.reshape(3, 4, 5, groups, -1), (1, 2, 4)).reshape(x.shape)
+
+
 NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-3}
 BOTH = {"center": True, "scale": True, **NORMALIZATION}
 NEITHER = {"center": False, "scale": False, **NORMALIZATION}
@@ -248,6 +257,48 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
         lambda x, p: np.where(x[0] > 0, 1, p["alpha"]) * x[0],
     ),
     ("softmax", 1, [], {"axis": 1}, lambda x, _: softmax(x[0], axis=1)),
+    (
+        "layer_normalization",
+        1,
+        ["gamma", "beta"],
+        {"axis": 3, "center": True, "scale": True, "rms_scaling": False, "epsilon": 1e-3},
+        lambda x, p: standardized(x[0], (3,)) * p["gamma"] + p["beta"],
+    ),
+    (
+        "layer_normalization",
+        1,
+        [],
+        {"axis": 1, "center": False, "scale": False, "rms_scaling": False, "epsilon": 1e-3},
+        lambda x, _: standardized(x[0], (1, 2, 3)),
+    ),
+    (
+        "layer_normalization",
+        1,
+        ["gamma"],
+        {"axis": 3, "center": False, "scale": True, "rms_scaling": True, "epsilon": 1e-3},
+        lambda x, p: standardized(x[0], (3,), rms=True) * p["gamma"],
+    ),
+    (
+        "group_normalization",
+        1,
+        ["gamma", "beta"],
+        {"groups": 2, "center": True, "scale": True, "epsilon": 1e-3},
+        lambda x, p: group_normalized(x[0], 2) * p["gamma"] + p["beta"],
+    ),
+    (
+        "group_normalization",
+        1,
+        [],
+        {"groups": 6, "center": False, "scale": False, "epsilon": 1e-3},
+        lambda x, _: group_normalized(x[0], 6),
+    ),
+    (
+        "unit_normalization",
+        1,
+        [],
+        {"axis": 2},
+        lambda x, _: x[0] / np.sqrt((x[0] ** 2).sum(axis=(2, 3), keepdims=True)),
+    ),
     (
         "batch_normalization",
         1,

@@ -112,6 +112,7 @@ def test_layer(case: str) -> None:
     assert_same_numbers(runs.layer(convlet, case), GOLDEN["layer"][case])
 
 
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
 @pytest.mark.parametrize("case", runs.TRAINING_CASES)
 def test_layer_training(case: str) -> None:
     assert_same_numbers(runs.layer_training(convlet, case), GOLDEN["training"][case])

@@ -69,6 +69,31 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5,),
         [(5,)] * 3,
     ),
+    "layer_normalization": (layers.LayerNormalization, (4, 3, 5), (4, 3, 5), [(5,)] * 2),
+    "layer_normalization of all": (
+        lambda **k: layers.LayerNormalization((2, 1, 3), scale=False, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [(4, 3, 5)],
+    ),
+    "group_normalization": (
+        lambda **k: layers.GroupNormalization(3, beta_regularizer="l2", **k),
+        (4, 6),
+        (4, 6),
+        [(6,)] * 2,
+    ),
+    "group_normalization of channels": (
+        lambda **k: layers.GroupNormalization(-1, 3, center=False, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [(5,)],
+    ),
+    "unit_normalization": (
+        lambda **k: layers.UnitNormalization(axis=[1, 2], **k),
+        (4, 3),
+        (4, 3),
+        [],
+    ),
     "flatten": (Flatten, (4, 3, 2), (24,), []),
     "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
@@ -375,6 +400,21 @@ BAD_ARGUMENTS = {
         lambda: layers.BatchNormalization(gamma_regularizer="l2"),
         "`gamma_regularizer='l2'`",
     ),
+    "layer normalization epsilon": (lambda: layers.LayerNormalization(epsilon="a"), "`epsilon`"),  # type: ignore[arg-type]
+    "layer normalization no axis": (lambda: layers.LayerNormalization([]), "at least one axis"),
+    "layer normalization constraint": (
+        lambda: layers.LayerNormalization(gamma_constraint="non_ng"),
+        "Could not interpret constraint identifier: non_ng",
+    ),
+    "group count": (
+        lambda: layers.GroupNormalization(0),
+        (
+            "Received an invalid value for argument `groups`, expected a positive integer (or `-1` "
+            "for instance normalization). Received: groups=0"
+        ),
+    ),
+    "group axis": (lambda: layers.GroupNormalization(3, axis="a"), "`axis`"),  # type: ignore[arg-type]
+    "unit axes": (lambda: layers.UnitNormalization(axis=["a"]), "`axis`"),  # type: ignore[list-item]
     "pool padding": (lambda: MaxPooling2D(2, padding="full"), "`padding`"),
     "name": (lambda: Dense(3, name="a/b"), "cannot contain character `/`. Received: name=a/b"),
     "name number": (lambda: Dense(3, name=3), "Argument `name` must be a string"),
@@ -453,6 +493,32 @@ BAD_INPUTS = {
         (None, 4, 4, 3),
         "BatchNormalization does not support `axis=1`; the only supported value is -1",
     ),
+    "axis of layer normalization": (
+        layers.LayerNormalization(axis=[1, 2]),
+        (None, 4, 4, 3),
+        r"LayerNormalization does not support `axis=\[1, 2\]`",
+    ),
+    "axis of the batch": (layers.UnitNormalization(axis=0), (None, 4), "without that of the batch"),
+    "axis out of bounds": (
+        layers.LayerNormalization(axis=3),
+        (None, 4, 4),
+        r"Axis 3 is out of bounds for input shape \(None, 4, 4\). Received: axis=3",
+    ),
+    "axis of group normalization": (
+        layers.GroupNormalization(2, axis=1),
+        (None, 4, 4, 3),
+        "GroupNormalization does not support `axis=1`; the only supported value is -1",
+    ),
+    "too many groups": (
+        layers.GroupNormalization(),
+        (None, 4, 4, 3),
+        r"Number of groups \(32\) cannot be more than the number of channels \(3\).",
+    ),
+    "groups of different sizes": (
+        layers.GroupNormalization(2),
+        (None, 4, 4, 3),
+        r"Number of groups \(2\) must be a multiple of the number of channels \(3\).",
+    ),
     "noise_shape of another rank": (
         layers.Dropout(0.5, noise_shape=(None, 3)),
         (None, 4, 3),
@@ -513,6 +579,26 @@ def test_weights_of_batch_normalization() -> None:
         moving = ["moving_mean", "moving_variance"]
         expected = [["gamma", "beta"], moving] if trainable else [[], ["gamma", "beta", *moving]]
         assert names == expected
+
+
+@pytest.mark.parametrize("axis", ["a", 1.5, None])
+@pytest.mark.parametrize("make", [layers.LayerNormalization, layers.UnitNormalization])
+def test_axis_that_is_no_integer_is_kerass_error(make: Any, axis: Any) -> None:
+    with pytest.raises(TypeError, match=r"an int or a list/tuple of ints.*eceived"):
+        make(axis=axis)
+
+
+def test_rms_scaling_warns_and_has_no_beta() -> None:
+    with pytest.warns(UserWarning, match="rms_scaling=True"):
+        layer = layers.LayerNormalization(scale=False, rms_scaling=True)
+    layer.build((None, 3))
+    assert [weight.name for weight in layer.weights] == ["gamma"]
+    assert layer.get_config()["rms_scaling"] is True
+
+
+def test_unit_normalization_of_zeros_is_zeros() -> None:
+    x = np.array([[0, 0], [3, 4]], np.float32)
+    np.testing.assert_allclose(layers.UnitNormalization()(x), [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
 def test_dropout_scales_what_it_keeps() -> None:

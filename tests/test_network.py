@@ -50,6 +50,16 @@ def normal(**changes: Any) -> Op:
     return "batch_normalization", {**defaults, **changes}
 
 
+def layer_normal(axis: int, **changes: Any) -> Op:
+    defaults = {"center": True, "scale": True, "rms_scaling": False, "epsilon": 1e-3}
+    return "layer_normalization", {"axis": axis, **defaults, **changes}
+
+
+def group_normal(groups: int, **changes: Any) -> Op:
+    defaults = {"center": True, "scale": True, "epsilon": 1e-3}
+    return "group_normalization", {"groups": groups, **defaults, **changes}
+
+
 def drop(rate: float = 0.4, **changes: Any) -> Op:
     return "dropout", {"rate": rate, "seed": 2**40 + 7, **changes}
 
@@ -175,9 +185,52 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
             dense(3),
         ],
     ),
+    "layer_normal": ((4, 3, 17), [layer_normal(3)]),
+    "layer_normal_of_all": ((5, 4, 7), [layer_normal(1, scale=False)]),
+    "layer_normal_everywhere": (
+        (6, 5, 2),
+        [
+            conv(9, (2, 2)),
+            layer_normal(2),
+            act("tanh"),
+            flat(5, 4, 9),
+            dense(70),
+            layer_normal(1, center=False),
+            dense(3),
+            layer_normal(1, scale=False, center=False),
+        ],
+    ),
+    "layer_normal_rms": (
+        (9,),
+        [dense(37), layer_normal(1, center=False, rms_scaling=True), dense(3)],
+    ),
+    "group_normal": ((4, 3, 6), [group_normal(2)]),
+    "group_normal_of_channels": ((5, 4, 17), [group_normal(17, scale=False)]),
+    "group_normal_everywhere": (
+        (6, 5, 2),
+        [
+            conv(36, (2, 2)),
+            group_normal(4),
+            act("relu"),
+            flat(5, 4, 36),
+            dense(10),
+            group_normal(2, center=False, epsilon=0.1),
+            dense(3),
+            group_normal(1, center=False, scale=False, epsilon=0.1),
+        ],
+    ),
+    "unit_normal": ((4, 3, 5), [("unit_normalization", {"axis": 2})]),
+    "unit_normal_vector": ((9,), [dense(70), ("unit_normalization", {"axis": 1}), dense(3)]),
 }
 SMOOTH = {"sigmoid", "tanh", "softmax"}
-QUOTIENTS = {"average_pooling2d", "batch_normalization", "global_max_pooling2d"}
+QUOTIENTS = {
+    "average_pooling2d",
+    "batch_normalization",
+    "global_max_pooling2d",
+    "group_normalization",
+    "layer_normalization",
+    "unit_normalization",
+}
 EXACT = [
     name
     for name, (_, ops) in CHAINS.items()
@@ -865,6 +918,14 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((0, 4, 1), ("global_max_pooling2d", {})),
         ((), normal()),
         ((4, 0), normal()),
+        ((4,), layer_normal(0)),
+        ((4,), layer_normal(2)),
+        ((4, 0), layer_normal(1)),
+        ((4,), ("unit_normalization", {"axis": 3})),
+        ((4,), group_normal(3)),
+        ((4,), group_normal(5)),
+        ((4,), group_normal(0)),
+        ((0, 4), group_normal(2)),
         ((4,), drop(1.5)),
         ((4,), drop(float("nan"))),
         ((4,), drop(noise_shape=(3,))),

@@ -16,11 +16,14 @@ std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& inpu
 std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_group_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_layer_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_unit_normalization(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.
 std::unique_ptr<Op> make_add(const Attributes& attributes, const std::vector<Shape>& inputs);

@@ -25,6 +25,8 @@ constexpr Entry kOps[] = {
     {"gaussian_dropout", make_gaussian_dropout},
     {"gaussian_noise", make_gaussian_noise},
     {"global_max_pooling2d", make_global_max_pooling2d},
+    {"group_normalization", make_group_normalization},
+    {"layer_normalization", make_layer_normalization},
     {"max_pooling2d", make_max_pooling2d},
     {"maximum", nullptr, make_maximum},
     {"minimum", nullptr, make_minimum},
@@ -34,6 +36,7 @@ constexpr Entry kOps[] = {
     {"reshape", make_reshape},
     {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
+    {"unit_normalization", make_unit_normalization},
 };
 
 }  // namespace

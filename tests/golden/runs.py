@@ -73,6 +73,11 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
             ("SpatialDropout2D", {"rate": 0.5}),
         ],
     ),
+    "layer_normalization_of_all": (
+        (4, 3, 5),
+        [("LayerNormalization", {"axis": [1, 2, 3], "epsilon": 0.1, "scale": False})],
+    ),
+    "unit_normalization": ((4, 3, 5), [("UnitNormalization", {"axis": [2, 3]})]),
     "dense_map": ((3, 4, 5), [("Dense", {"units": 6, "activation": "tanh"})]),
     "dense_sigmoid": ((7,), [("Dense", {"units": 4, "activation": "sigmoid"})]),
     "dense_softmax": ((7,), [("Dense", {"units": 4, "activation": "softmax"})]),
@@ -100,6 +105,20 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
         (5, 6, 2),
         [("BatchNormalization", {"center": False, "trainable": False})],
     ),
+    "layer_normalization": ((5, 6, 2), [("LayerNormalization", {})]),
+    "layer_normalization_rms": (
+        (7,),
+        [("LayerNormalization", {"rms_scaling": True, "epsilon": 0.1})],
+    ),
+    "group_normalization": (
+        (5, 6, 2),
+        [("GroupNormalization", {"groups": 2, "gamma_regularizer": "l2"})],
+    ),
+    "instance_normalization": (
+        (5, 6, 2),
+        [("GroupNormalization", {"groups": -1, "center": False, "gamma_constraint": "non_neg"})],
+    ),
+    "unit_normalization": ((7,), [("UnitNormalization", {})]),
     "dropout_of_nothing": ((7,), [("Dropout", {"rate": 0.0})]),
 }
 

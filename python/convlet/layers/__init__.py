@@ -14,8 +14,10 @@ from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
 from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPooling2D
+from convlet.layers.group_normalization import GroupNormalization
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
+from convlet.layers.layer_normalization import LayerNormalization
 from convlet.layers.max_pooling2d import MaxPooling2D
 from convlet.layers.merge import (
     Add,
@@ -34,6 +36,7 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.rescaling import Rescaling
+from convlet.layers.unit_normalization import UnitNormalization
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
@@ -63,9 +66,11 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
@@ -78,6 +83,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "UnitNormalization",
     "add",
     "average",
     "concatenate",
@@ -108,7 +114,9 @@ _CLASSES: dict[str, type[Layer]] = {
         GaussianNoise,
         GlobalAveragePooling2D,
         GlobalMaxPooling2D,
+        GroupNormalization,
         InputLayer,
+        LayerNormalization,
         LeakyReLU,
         MaxPooling2D,
         Maximum,
@@ -120,6 +128,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Softmax,
         SpatialDropout2D,
         Subtract,
+        UnitNormalization,
     )
 }
 
