@@ -304,6 +304,12 @@ def unit_normalization_backward(x: Any, dy: Any) -> np.ndarray:
     return inverse * (dy - x * inverse**2 * (dy * x).sum(axis=-1, keepdims=True))
 
 
+def normalization(x: Any, mean: Any, variance: Any, invert: bool = False) -> np.ndarray:
+    """(x - mean) / max(sqrt(variance), 1e-7), or the way back; numpy stretches the statistics."""
+    deviation = np.maximum(np.sqrt(_float64(variance)), EPSILON)
+    return mean + _float64(x) * deviation if invert else (_float64(x) - mean) / deviation
+
+
 # ---- Random numbers -----------------------------------------------------------------------------
 
 

@@ -466,6 +466,36 @@ class OracleNetwork:
         beta = weights[-1] if attributes["center"] else np.zeros(view.shape[2:])
         return Standard(x, centered, inverse, relative, Bounded(normal, error), gamma, beta)
 
+    def _normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        mean, variance = self._given_statistics(attributes, parameters, x)
+        y = oracle.normalization(x.value, mean, variance, attributes["invert"])
+        slope = np.abs(oracle.normalization(1.0, 0.0, variance, attributes["invert"]))
+        size = np.abs(y) + slope * np.abs(mean) + np.abs(mean) * attributes["invert"]
+        return Bounded(y, slope * x.error + 4 * EPS * size)
+
+    def _normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        _, variance = self._given_statistics(attributes, parameters, x)
+        slope = oracle.normalization(1.0, 0.0, variance, attributes["invert"])
+        dx = Bounded(slope * dy.value, slope * dy.error + 4 * EPS * np.abs(slope * dy.value))
+        return dx, [given(np.zeros_like(parameter.value)) for parameter in parameters]
+
+    def _given_statistics(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance, with axes of 1 where they are the same."""
+        shape = [
+            size if axis in attributes["axis"] else 1 for axis, size in enumerate(x.value.shape)
+        ]
+        if parameters:
+            mean, variance = (parameter.value for parameter in parameters[:2])
+        else:
+            mean, variance = (np.array(attributes[name]) for name in ("mean", "variance"))
+        return mean.reshape(shape), variance.reshape(shape)
+
     def _unit_normalization(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
     ) -> Bounded:
@@ -606,4 +636,6 @@ def parameter_count(op: Op) -> int:
         return 2 + attributes["center"] + attributes["scale"]
     if name in {"group_normalization", "layer_normalization"}:
         return attributes["center"] + attributes["scale"]
+    if name == "normalization":
+        return 0 if "mean" in attributes else 3
     return 1 + attributes["use_bias"] if name in {"conv2d", "dense"} else 0

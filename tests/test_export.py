@@ -293,6 +293,20 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
         lambda x, _: group_normalized(x[0], 6),
     ),
     (
+        "normalization",
+        1,
+        ["mean", "variance"],
+        {"axis": (3,), "invert": False},
+        lambda x, p: (x[0] - p["mean"]) / np.sqrt(p["variance"]),
+    ),
+    (
+        "normalization",
+        1,
+        [],
+        {"axis": (2,), "invert": True, "mean": tuple(range(5)), "variance": (4.0,) * 5},
+        lambda x, _: np.arange(5)[:, None] + 2 * x[0],
+    ),
+    (
         "unit_normalization",
         1,
         [],

@@ -88,6 +88,19 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 3, 5),
         [(5,)],
     ),
+    "normalization": (layers.Normalization, (4, 3, 5), (4, 3, 5), [(5,), (5,), ()]),
+    "normalization back": (
+        lambda **k: layers.Normalization((1, -1), invert=True, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [(4, 5), (4, 5), ()],
+    ),
+    "normalization given": (
+        lambda **k: layers.Normalization(None, mean=2, variance=3.5, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [],
+    ),
     "unit_normalization": (
         lambda **k: layers.UnitNormalization(axis=[1, 2], **k),
         (4, 3),
@@ -415,6 +428,29 @@ BAD_ARGUMENTS = {
     ),
     "group axis": (lambda: layers.GroupNormalization(3, axis="a"), "`axis`"),  # type: ignore[arg-type]
     "unit axes": (lambda: layers.UnitNormalization(axis=["a"]), "`axis`"),  # type: ignore[list-item]
+    "mean alone": (
+        lambda: layers.Normalization(mean=3),
+        (
+            "When setting values directly, both `mean` and `variance` must be set. "
+            "Received: mean=3 and variance=None"
+        ),
+    ),
+    "mean of another shape": (
+        lambda: layers.Normalization(mean=[3, 4], variance=1),
+        (
+            "`mean` and `variance` must have the same shape. Received: mean shape (2,) and "
+            "variance shape ()"
+        ),
+    ),
+    "rank of mean": (
+        lambda: layers.Normalization(None, mean=[3, 4], variance=[1, 2]),
+        (
+            "The rank of `mean` must be less than or equal to the number of axes (0). "
+            "Received: mean shape (2,) for axis ()"
+        ),
+    ),
+    "mean text": (lambda: layers.Normalization(mean="a", variance=1), "`mean` must be finite"),
+    "normalization axis": (lambda: layers.Normalization("a"), "`axis`"),  # type: ignore[arg-type]
     "pool padding": (lambda: MaxPooling2D(2, padding="full"), "`padding`"),
     "name": (lambda: Dense(3, name="a/b"), "cannot contain character `/`. Received: name=a/b"),
     "name number": (lambda: Dense(3, name=3), "Argument `name` must be a string"),
@@ -492,6 +528,24 @@ BAD_INPUTS = {
         layers.BatchNormalization(axis=1),
         (None, 4, 4, 3),
         "BatchNormalization does not support `axis=1`; the only supported value is -1",
+    ),
+    "axis of normalization": (
+        layers.Normalization(axis=3),
+        (None, 4, 3),
+        (
+            r"All `axis` values must be in the range \[-ndim, ndim\). "
+            r"Received inputs with ndim=3, while axis=\(3,\)"
+        ),
+    ),
+    "batch axis of normalization": (
+        layers.Normalization(axis=(0, 1)),
+        (None, 4, 3),
+        r"Normalization does not support `axis=\(0, 1\)`",
+    ),
+    "mean that does not stretch": (
+        layers.Normalization(mean=[1, 2], variance=[1, 2]),
+        (None, 4, 3),
+        r"`mean` must have a shape that can be stretched to \(3,\)",
     ),
     "axis of layer normalization": (
         layers.LayerNormalization(axis=[1, 2]),
@@ -599,6 +653,61 @@ def test_rms_scaling_warns_and_has_no_beta() -> None:
 def test_unit_normalization_of_zeros_is_zeros() -> None:
     x = np.array([[0, 0], [3, 4]], np.float32)
     np.testing.assert_allclose(layers.UnitNormalization()(x), [[0, 0], [0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [-1, (1, 2), None])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_adapt_finds_mean_and_variance(axis: Any, dtype: str, rng: np.random.Generator) -> None:
+    """Of 600 rows: more than are read at once; the sums are of float64."""
+    x = rng.integers(0, 256, (600, 3, 4)).astype(dtype)
+    axes = {-1: (0, 1), (1, 2): (0,), None: (0, 1, 2)}[axis]
+    exact = x.astype(np.float64)
+    expected = [exact.mean(axis=axes), exact.var(axis=axes)]
+    for data in (x, [x[:7], (x[7:500], None), x[500:]]):
+        layer = layers.Normalization(axis)
+        layer.adapt(data)
+        for value, wanted in zip(layer.get_weights(), [*expected, np.zeros(())], strict=True):
+            np.testing.assert_allclose(value, wanted, rtol=1e-7, atol=1e-30)
+    y = layer(x[:5])
+    np.testing.assert_allclose(y, (exact[:5] - expected[0]) / expected[1] ** 0.5, atol=1e-5)
+    assert layer.trainable_weights == []
+
+
+def test_adapt_reaches_a_model_that_has_been_used(rng: np.random.Generator) -> None:
+    model = Sequential([Input((3,)), layers.Normalization()])
+    x = rng.normal(2.0, 3.0, (50, 3)).astype(np.float32)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    model.layers[0].adapt(x)
+    y = model.predict(x, verbose=0)
+    np.testing.assert_allclose(y.mean(axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(y.std(axis=0), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (7, TypeError, "Unsupported data type: <class 'int'>"),
+        ([[1.0]], TypeError, "Got an element of type list"),
+        ([], ValueError, "empty iterable"),
+        (np.zeros((0, 3)), ValueError, "empty"),
+        (np.zeros((2, 4)), ValueError, r"data.shape=\(2, 4\)|incompatible"),
+        ([np.zeros((2, 3)), np.zeros((2, 4))], ValueError, r"data.shape=\(2, 4\)"),
+        (np.array([["a"] * 3]), ValueError, "`data` must be real numbers"),
+    ],
+)
+def test_data_that_cannot_be_adapted_to(data: Any, error: Any, message: str) -> None:
+    layer = layers.Normalization()
+    layer.build((None, 3))
+    before = layer.get_weights()
+    with pytest.raises(error, match=message):
+        layer.adapt(data)
+    for value, expected in zip(layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_adapt_is_refused_where_the_mean_was_given() -> None:
+    with pytest.raises(ValueError, match="was given `mean` and `variance`"):
+        layers.Normalization(mean=1, variance=2).adapt(np.zeros((2, 3)))
 
 
 def test_dropout_scales_what_it_keeps() -> None:

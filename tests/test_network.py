@@ -219,6 +219,28 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
             group_normal(1, center=False, scale=False, epsilon=0.1),
         ],
     ),
+    "normalization": (
+        (4, 3, 5),
+        [("normalization", {"axis": (3,), "invert": False}), flat(4, 3, 5), dense(3)],
+    ),
+    "normalization_back": (
+        (4, 3, 5),
+        [conv(17, (1, 1)), ("normalization", {"axis": (1, 3), "invert": True})],
+    ),
+    "normalization_of_all": (
+        (4, 3),
+        [("normalization", {"axis": (), "invert": False}), act("tanh")],
+    ),
+    "normalization_given": (
+        (3, 2),
+        [
+            dense(2),
+            (
+                "normalization",
+                {"axis": (2,), "invert": False, "mean": (0.5, -1.0), "variance": (4.0, 0.0)},
+            ),
+        ],
+    ),
     "unit_normal": ((4, 3, 5), [("unit_normalization", {"axis": 2})]),
     "unit_normal_vector": ((9,), [dense(70), ("unit_normalization", {"axis": 1}), dense(3)]),
 }
@@ -229,6 +251,7 @@ QUOTIENTS = {
     "global_max_pooling2d",
     "group_normalization",
     "layer_normalization",
+    "normalization",
     "unit_normalization",
 }
 EXACT = [
@@ -294,9 +317,9 @@ def random_values(
     parameters = []
     for _, name, view in network.parameters():
         value = rng.normal(size=view.shape) / np.sqrt(max(1.0, np.prod(view.shape[:-1])))
-        if name == "moving_variance":
+        if name.endswith("variance"):
             value = rng.uniform(0.5, 2.0, view.shape)
-        parameters.append(value.astype(np.float32))
+        parameters.append(np.asarray(value, np.float32))
     return x, parameters
 
 
@@ -918,6 +941,15 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((0, 4, 1), ("global_max_pooling2d", {})),
         ((), normal()),
         ((4, 0), normal()),
+        ((4,), ("normalization", {"axis": (0,), "invert": False})),
+        ((4,), ("normalization", {"axis": (2,), "invert": False})),
+        ((4, 3), ("normalization", {"axis": (2, 1), "invert": False})),
+        ((0,), ("normalization", {"axis": (), "invert": False})),
+        ((4,), ("normalization", {"axis": (1,), "invert": False, "mean": (1.0,)})),
+        (
+            (2,),
+            ("normalization", {"axis": (), "invert": False, "mean": (1,), "variance": (1.0,)}),
+        ),
         ((4,), layer_normal(0)),
         ((4,), layer_normal(2)),
         ((4, 0), layer_normal(1)),

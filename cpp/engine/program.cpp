@@ -94,6 +94,7 @@ std::unique_ptr<Op> take_op(Graph& graph, std::vector<std::size_t>& chain,
 double flops(const Op& op) {
   if (op.parameters().empty()) return 0.0;
   const Shape& kernel = op.parameters().front().shape;
+  if (kernel.empty()) return 0.0;
   return 2.0 * static_cast<double>(elements(op.output_shape())) *
          static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
 }

@@ -19,6 +19,7 @@ std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, cons
 std::unique_ptr<Op> make_group_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_layer_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);

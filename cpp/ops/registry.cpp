@@ -31,6 +31,7 @@ constexpr Entry kOps[] = {
     {"maximum", nullptr, make_maximum},
     {"minimum", nullptr, make_minimum},
     {"multiply", nullptr, make_multiply},
+    {"normalization", make_normalization},
     {"prelu", make_prelu},
     {"rescaling", make_rescaling},
     {"reshape", make_reshape},

@@ -172,6 +172,28 @@ def group_normalization(
     return y
 
 
+def normalization(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    axis: Sequence[int],
+    invert: bool,
+    mean: Sequence[float] | None = None,
+    variance: Sequence[float] | None = None,
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    kept = [size if i + 1 in axis else 1 for i, size in enumerate(shape)]
+    means = parameters["mean"] if mean is None else np.array(mean)
+    variances = parameters["variance"] if variance is None else np.array(variance)
+    shift = graph.constant(means.reshape(kept))
+    deviation = graph.constant(np.maximum(np.sqrt(variances), 1e-7).reshape(kept))
+    if invert:
+        return graph.apply("Add", graph.apply("Mul", x, deviation), shift)
+    return graph.apply("Div", graph.apply("Sub", x, shift), deviation)
+
+
 def unit_normalization(
     graph: Graph,
     inputs: Sequence[Tensor],
@@ -412,6 +434,7 @@ OPS: dict[str, Entry] = {
     "maximum": partial(merge, "Max"),
     "minimum": partial(merge, "Min"),
     "multiply": partial(merge, "Mul"),
+    "normalization": normalization,
     "prelu": prelu,
     "rescaling": rescaling,
     "reshape": reshape,

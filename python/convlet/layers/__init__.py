@@ -35,6 +35,7 @@ from convlet.layers.merge import (
     multiply,
     subtract,
 )
+from convlet.layers.normalization import Normalization
 from convlet.layers.rescaling import Rescaling
 from convlet.layers.unit_normalization import UnitNormalization
 from convlet.utils.validation import look_up, split_config
@@ -77,6 +78,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "ReLU",
     "Rescaling",
@@ -122,6 +124,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Maximum,
         Minimum,
         Multiply,
+        Normalization,
         PReLU,
         ReLU,
         Rescaling,
