@@ -360,6 +360,100 @@ def normal_noise(shape: tuple[int, ...], seed: int, step: int) -> np.ndarray:
     return pairs.reshape(shape[0], -1)[:, :size].reshape(shape)
 
 
+def uniform_numbers(rows: int, count: int, seed: int, step: int) -> np.ndarray:
+    """The first numbers of each row (rows, count), in [0, 1)."""
+    return (random_bits(count, rows, seed, step) >> np.uint64(8)) / 2.0**24
+
+
+# ---- Images changed at random -------------------------------------------------------------------
+
+Map = tuple[float, float, float, float, float, float]
+
+
+def translation(dx: float, dy: float) -> Map:
+    """Where output pixel (i, j) comes from: column a0 i + a1 j + a2, row b0 i + b1 j + b2."""
+    return 1.0, 0.0, -dx, 0.0, 1.0, -dy
+
+
+def rotation(radians: float, h: int, w: int) -> Map:
+    x, y, c, s = (w - 1) / 2, (h - 1) / 2, np.cos(radians), np.sin(radians)
+    return c, -s, x - x * c + y * s, s, c, y - x * s - y * c
+
+
+def zoom(horizontal: float, vertical: float, h: int, w: int) -> Map:
+    x, y = (w - 1) / 2, (h - 1) / 2
+    return horizontal, 0.0, x * (1 - horizontal), 0.0, vertical, y * (1 - vertical)
+
+
+def drawn_map(name: str, attributes: dict[str, Any], u: np.ndarray, h: int, w: int) -> Map:
+    """The map that a layer draws with the numbers u in [0, 1) of an image of h x w."""
+
+    def drawn(of: str, number: float) -> float:
+        lower, upper = attributes[f"{of}_lower"], attributes[f"{of}_upper"]
+        return lower + (upper - lower) * number
+
+    if name == "random_translation":
+        return translation(w * drawn("width", u[1]), h * drawn("height", u[0]))
+    if name == "random_rotation":
+        return rotation(2.0 * np.pi * drawn("factor", u[0]), h, w)
+    vertical = 1.0 + drawn("height", u[0])
+    horizontal = 1.0 + drawn("width", u[1]) if "width_lower" in attributes else vertical
+    return zoom(horizontal, vertical, h, w)
+
+
+def coordinate_inside(at: float, size: int, fill_mode: str) -> float:
+    """The coordinate of an axis that stands for `at`: TensorFlow's MapCoordinate."""
+    last = size - 1
+    if fill_mode == "constant":
+        return at
+    if fill_mode == "reflect" and not 0.0 <= at <= last:
+        at = (at + 0.5) % (2 * size)
+        at = (at if at < size else 2 * size - at) - 0.5
+    if fill_mode == "wrap" and size > 1 and at < 0.0:
+        at += size * (int(-at / last) + 1)
+    elif fill_mode == "wrap" and size > 1 and at > last:
+        at -= size * int(at / last)
+    return min(max(at, 0.0), float(last))
+
+
+def sampling_matrix(
+    h: int, w: int, drawn: Map, fill_mode: str, interpolation: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each input pixel in each output pixel (h w, h w), and that of the fill value."""
+    inside, outside = np.zeros((h * w, h * w)), np.zeros(h * w)
+    a0, a1, a2, b0, b1, b2 = drawn
+    for to, (j, i) in enumerate(np.ndindex(h, w)):
+        x = coordinate_inside(a0 * i + a1 * j + a2, w, fill_mode)
+        y = coordinate_inside(b0 * i + b1 * j + b2, h, fill_mode)
+        if interpolation == "nearest":
+            taps = [(int(np.floor(y + 0.5)), int(np.floor(x + 0.5)), 1.0)]
+        else:
+            top, left = int(np.floor(y)), int(np.floor(x))
+            taps = [
+                (row, column, (1.0 - abs(y - row)) * (1.0 - abs(x - column)))
+                for row in (top, top + 1)
+                for column in (left, left + 1)
+            ]
+        for row, column, share in taps:
+            if 0 <= row < h and 0 <= column < w:
+                inside[to, row * w + column] += share
+            else:
+                outside[to] += share
+    return inside, outside
+
+
+def flips(rows: int, seed: int, step: int) -> np.ndarray:
+    """Which images RandomFlip mirrors (rows,)."""
+    return uniform_numbers(rows, 1, seed, step)[:, 0] <= 0.5
+
+
+def flipped(x: Any, which: np.ndarray, horizontal: bool, vertical: bool) -> np.ndarray:
+    """Images (n, h, w, c), some of them mirrored."""
+    x = _float64(x)
+    mirrored = x[:, :: -1 if vertical else 1, :: -1 if horizontal else 1]
+    return np.where(which[:, None, None, None], mirrored, x)
+
+
 # ---- Dense --------------------------------------------------------------------------------------
 
 

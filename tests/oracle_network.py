@@ -319,6 +319,90 @@ class OracleNetwork:
         noise = deviation * oracle.normal_noise(x.value.shape, seed, self.step)
         return Bounded(mean + noise, EPS * (60.0 * deviation + mean + np.abs(noise)))
 
+    # ---- Images changed at random ---------------------------------------------------------------
+
+    def _random_flip(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        if not self.training:
+            return x
+        which = oracle.flips(len(x.value), attributes["seed"], self.step)
+        directions = attributes["horizontal"], attributes["vertical"]
+        return Bounded(*(oracle.flipped(part, which, *directions) for part in x))
+
+    def _random_flip_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._random_flip(attributes, parameters, dy), []
+
+    def _sampled(self, name: str, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        """Coordinates err by eps times what they are summed of, and shares of pixels as much."""
+        if not self.training:
+            return x
+        n, h, w, c = x.value.shape
+        fill = attributes["fill_value"]
+        doubt = 16 * EPS * (h + w)
+        values, errors = np.empty((n, h * w, c)), np.empty((n, h * w, c))
+        for row, (inside, outside) in enumerate(self._sampling(name, attributes, n, h, w)):
+            flat = x.value[row].reshape(-1, c)
+            values[row] = inside @ flat + outside[:, None] * fill
+            largest = max(np.abs(flat).max(), abs(fill))
+            errors[row] = inside @ x.error[row].reshape(-1, c) + 8 * (doubt + EPS) * largest
+        return Bounded(values, errors).reshape(x.value.shape)
+
+    def _sampled_backward(
+        self, name: str, attributes: dict[str, Any], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        if not self.training:
+            return dy, []
+        n, h, w, c = x.value.shape
+        doubt = 16 * EPS * (h + w)
+        values, errors = np.empty((n, h * w, c)), np.empty((n, h * w, c))
+        for row, (inside, _) in enumerate(self._sampling(name, attributes, n, h, w)):
+            flat = dy.value[row].reshape(-1, c)
+            values[row] = inside.T @ flat
+            errors[row] = inside.T @ dy.error[row].reshape(-1, c)
+            errors[row] += 2 * (doubt + h * w * EPS) * np.abs(flat).sum(axis=0)
+        return Bounded(values, errors).reshape(x.value.shape), []
+
+    def _sampling(
+        self, name: str, attributes: dict[str, Any], n: int, h: int, w: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        how = attributes["fill_mode"], attributes["interpolation"]
+        numbers = oracle.uniform_numbers(n, 2, attributes["seed"], self.step)
+        maps = [oracle.drawn_map(name, attributes, u, h, w) for u in numbers]
+        return [oracle.sampling_matrix(h, w, drawn, *how) for drawn in maps]
+
+    def _random_translation(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._sampled("random_translation", attributes, x)
+
+    def _random_translation_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._sampled_backward("random_translation", attributes, x, dy)
+
+    def _random_rotation(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._sampled("random_rotation", attributes, x)
+
+    def _random_rotation_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._sampled_backward("random_rotation", attributes, x, dy)
+
+    def _random_zoom(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._sampled("random_zoom", attributes, x)
+
+    def _random_zoom_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._sampled_backward("random_zoom", attributes, x, dy)
+
     def _times(self, x: Bounded, factors: Bounded) -> Bounded:
         return self._product(lambda a, b: a * b, x, factors, 1.0)
 

@@ -73,6 +73,19 @@ def test_inputs_are_those_of_the_golden_numbers() -> None:
     assert runs.fingerprint() == GOLDEN["fingerprint"]
 
 
+# Layer and factors; nothing lies so between two pixels that rounding decides which is nearer.
+AUGMENTATIONS: list[tuple[Any, ...]] = [
+    ("RandomTranslation", 0.13, 0.13),
+    ("RandomTranslation", -0.77, 0.31),
+    ("RandomTranslation", 1.0, -0.95),
+    ("RandomRotation", 0.11),
+    ("RandomRotation", -0.37),
+    ("RandomZoom", 0.43, -0.29),
+    ("RandomZoom", 0.97, 0.63),
+    ("RandomZoom", -0.6, None),
+]
+
+
 # ---- Golden -------------------------------------------------------------------------------------
 
 
@@ -172,6 +185,22 @@ class TestLive:
     @pytest.mark.parametrize("case", runs.GRAPH_CASES)
     def test_graph_training(self, keras: Any, case: str) -> None:
         assert_same_numbers(*(runs.graph_training(k, case) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+    @pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
+    def test_images_seen_through_a_map(
+        self, keras: Any, fill_mode: str, interpolation: str
+    ) -> None:
+        """Of which nothing is random: the lowest number is the highest."""
+        sampling = {"fill_mode": fill_mode, "interpolation": interpolation, "fill_value": 0.7}
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+        for name, *factors in AUGMENTATIONS:
+            bounds = [None if factor is None else (factor, factor) for factor in factors]
+            ours, theirs = (
+                np.asarray(getattr(k.layers, name)(*bounds, **sampling)(x, training=True))
+                for k in (convlet, keras)
+            )
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
     @pytest.mark.parametrize("case", runs.GRAPH_CASES)
     def test_configuration_of_a_graph(self, keras: Any, case: str) -> None:

@@ -88,6 +88,25 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 3, 5),
         [(5,)],
     ),
+    "random_flip": (lambda **k: layers.RandomFlip("vertical", **k), (5, 4, 3), (5, 4, 3), []),
+    "random_translation": (
+        lambda **k: layers.RandomTranslation(0.1, (0, 0.2), "wrap", seed=3, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_rotation": (
+        lambda **k: layers.RandomRotation((-0.1, 0.3), "constant", fill_value=2.0, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_zoom": (
+        lambda **k: layers.RandomZoom(0.1, interpolation="nearest", **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
     "normalization": (layers.Normalization, (4, 3, 5), (4, 3, 5), [(5,), (5,), ()]),
     "normalization back": (
         lambda **k: layers.Normalization((1, -1), invert=True, **k),
@@ -154,12 +173,12 @@ def test_call_on_an_array(case: str, rng: np.random.Generator) -> None:
     make, input_shape, output_shape, _ = CASES[case]
     layer = make()
     x = rng.random((3, *input_shape), np.float32)
-    y = layer(x)
+    y = layer(x, training=False)
     assert y.dtype == np.float32
     assert y.shape == (3, *output_shape)
     model = Sequential([Input(input_shape), layer])
     np.testing.assert_array_equal(model.predict(x, verbose=0), y)
-    np.testing.assert_array_equal(layer(x.astype(np.float64)), y)
+    np.testing.assert_array_equal(layer(x.astype(np.float64), training=False), y)
 
 
 @each_case

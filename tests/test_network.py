@@ -64,6 +64,14 @@ def drop(rate: float = 0.4, **changes: Any) -> Op:
     return "dropout", {"rate": rate, "seed": 2**40 + 7, **changes}
 
 
+def augment(name: str, fill_mode: str, interpolation: str = "bilinear", **bounds: Any) -> Op:
+    attributes: dict[str, Any] = {"seed": 2**41 + 5, "fill_value": 0.75}
+    for of, (lower, upper) in bounds.items():
+        attributes[f"{of}_lower"], attributes[f"{of}_upper"] = lower, upper
+    attributes |= {"fill_mode": fill_mode, "interpolation": interpolation}
+    return f"random_{name}", attributes
+
+
 def flat(*shape: int) -> Op:
     return "reshape", {"target_shape": (int(np.prod(shape)),)}
 
@@ -219,6 +227,37 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
             group_normal(1, center=False, scale=False, epsilon=0.1),
         ],
     ),
+    "flip": ((5, 4, 3), [("random_flip", {"horizontal": True, "vertical": True, "seed": 2**40})]),
+    "flip_one_channel": (
+        (5, 19, 1),
+        [("random_flip", {"horizontal": True, "vertical": False, "seed": 7}), flat(5, 19, 1)],
+    ),
+    "translation": (
+        (5, 6, 2),
+        [augment("translation", "constant", height=(-0.5, 0.5), width=(0.1, 0.9)), dense(3)],
+    ),
+    "translation_nearest": (
+        (5, 6, 1),
+        [augment("translation", "wrap", "nearest", height=(-1, 1), width=(-1, 1))],
+    ),
+    "rotation": (
+        (7, 5, 3),
+        [conv(2, (1, 1)), augment("rotation", "reflect", factor=(-0.5, 0.5)), flat(7, 5, 2)],
+    ),
+    "zoom": ((6, 7, 2), [augment("zoom", "nearest", height=(-0.5, 0.9))]),
+    "augmented": (
+        (6, 5, 2),
+        [
+            ("random_flip", {"horizontal": False, "vertical": True, "seed": 1}),
+            conv(3, (1, 1)),
+            augment("translation", "wrap", height=(-0.2, 0.2), width=(-0.3, 0.3)),
+            augment("rotation", "constant", factor=(0.05, 0.2)),
+            augment("zoom", "reflect", height=(-0.3, 0.3), width=(-0.5, 0.5)),
+            act("tanh"),
+            flat(6, 5, 3),
+            dense(4),
+        ],
+    ),
     "normalization": (
         (4, 3, 5),
         [("normalization", {"axis": (3,), "invert": False}), flat(4, 3, 5), dense(3)],
@@ -261,7 +300,16 @@ EXACT = [
     and QUOTIENTS.isdisjoint(op for op, _ in ops)
 ]
 # Those that do something else in training.
-ONLY_IN_TRAINING = {"batch_normalization", "dropout", "gaussian_dropout", "gaussian_noise"}
+ONLY_IN_TRAINING = {
+    "batch_normalization",
+    "dropout",
+    "gaussian_dropout",
+    "gaussian_noise",
+    "random_flip",
+    "random_rotation",
+    "random_translation",
+    "random_zoom",
+}
 TWO_MODES = [
     name
     for name, (_, ops) in CHAINS.items()
@@ -941,6 +989,13 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((0, 4, 1), ("global_max_pooling2d", {})),
         ((), normal()),
         ((4, 0), normal()),
+        ((4, 4), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
+        ((4, 0, 1), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
+        ((4, 4, 1), ("random_flip", {"horizontal": True, "seed": 1})),
+        ((4, 4), augment("rotation", "reflect", factor=(0, 1))),
+        ((4, 4, 1), augment("rotation", "mirror", factor=(0, 1))),
+        ((4, 4, 1), augment("zoom", "wrap", "bicubic", height=(0, 1))),
+        ((4, 4, 1), augment("translation", "wrap", height=(0, 1))),
         ((4,), ("normalization", {"axis": (0,), "invert": False})),
         ((4,), ("normalization", {"axis": (2,), "invert": False})),
         ((4, 3), ("normalization", {"axis": (2, 1), "invert": False})),

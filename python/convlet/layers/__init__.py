@@ -36,6 +36,10 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.normalization import Normalization
+from convlet.layers.random_flip import RandomFlip
+from convlet.layers.random_rotation import RandomRotation
+from convlet.layers.random_translation import RandomTranslation
+from convlet.layers.random_zoom import RandomZoom
 from convlet.layers.rescaling import Rescaling
 from convlet.layers.unit_normalization import UnitNormalization
 from convlet.utils.validation import look_up, split_config
@@ -80,6 +84,10 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Softmax",
@@ -126,6 +134,10 @@ _CLASSES: dict[str, type[Layer]] = {
         Multiply,
         Normalization,
         PReLU,
+        RandomFlip,
+        RandomRotation,
+        RandomTranslation,
+        RandomZoom,
         ReLU,
         Rescaling,
         Softmax,
