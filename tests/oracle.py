@@ -454,6 +454,17 @@ def flipped(x: Any, which: np.ndarray, horizontal: bool, vertical: bool) -> np.n
     return np.where(which[:, None, None, None], mirrored, x)
 
 
+def contrast(x: Any, factor: float) -> np.ndarray:
+    """One image (h, w, c): each channel pulled towards its mean, or away from it."""
+    mean = _float64(x).mean(axis=(0, 1))
+    return (_float64(x) - mean) * factor + mean
+
+
+def contrast_backward(dy: Any, factor: float) -> np.ndarray:
+    dy = _float64(dy)
+    return factor * dy + (1.0 - factor) * dy.mean(axis=(0, 1))
+
+
 # ---- Dense --------------------------------------------------------------------------------------
 
 

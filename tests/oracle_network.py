@@ -373,6 +373,66 @@ class OracleNetwork:
         maps = [oracle.drawn_map(name, attributes, u, h, w) for u in numbers]
         return [oracle.sampling_matrix(h, w, drawn, *how) for drawn in maps]
 
+    def _random_contrast(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        if not self.training:
+            return x
+        raw = self._contrasted(attributes, x)
+        return self._clipped(attributes, raw)
+
+    def _random_contrast_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        if not self.training:
+            return dy, []
+        dy = self._where_not_clipped(attributes, self._contrasted(attributes, x), dy)
+        factors = self._colors(attributes, x)
+        value = [oracle.contrast_backward(d, f) for d, f in zip(dy.value, factors, strict=True)]
+        size = np.abs(dy.value).max(axis=(1, 2), keepdims=True)
+        error = 3 * dy.error.max(axis=(1, 2), keepdims=True) + 12 * EPS * size
+        return Bounded(np.stack(value), error + np.zeros_like(dy.value)), []
+
+    def _random_brightness(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._clipped(attributes, self._brightened(attributes, x)) if self.training else x
+
+    def _random_brightness_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        if not self.training:
+            return dy, []
+        return self._where_not_clipped(attributes, self._brightened(attributes, x), dy), []
+
+    def _colors(self, attributes: dict[str, Any], x: Bounded) -> np.ndarray:
+        u = oracle.uniform_numbers(len(x.value), 1, attributes["seed"], self.step)[:, 0]
+        lower, upper = attributes["factor_lower"], attributes["factor_upper"]
+        return lower + (upper - lower) * u
+
+    def _contrasted(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        """Factors of at most 2: a value errs by those of it and of the mean, and roundings."""
+        factors = self._colors(attributes, x)
+        value = [oracle.contrast(image, f) for image, f in zip(x.value, factors, strict=True)]
+        size = np.abs(x.value).max(axis=(1, 2), keepdims=True)
+        error = 3 * x.error.max(axis=(1, 2), keepdims=True) + 12 * EPS * size
+        return Bounded(np.stack(value), error + np.zeros_like(x.value))
+
+    def _brightened(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        width = attributes["value_upper"] - attributes["value_lower"]
+        value = x.value + (width * self._colors(attributes, x))[:, None, None, None]
+        return Bounded(value, x.error + 4 * EPS * (np.abs(value) + width))
+
+    def _clipped(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        bounds = attributes["value_lower"], attributes["value_upper"]
+        for bound in bounds:
+            self.decided &= bool((np.abs(x.value - bound) > x.error).all())
+        return Bounded(np.clip(x.value, *bounds), x.error)
+
+    def _where_not_clipped(self, attributes: dict[str, Any], x: Bounded, dy: Bounded) -> Bounded:
+        inside = (attributes["value_lower"] <= x.value) & (x.value <= attributes["value_upper"])
+        return Bounded(inside * dy.value, inside * dy.error)
+
     def _random_translation(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
     ) -> Bounded:

@@ -74,7 +74,27 @@ def test_zooms_are_uniform_between_their_bounds() -> None:
     np.testing.assert_allclose(both[:, 0], both[:, 1], rtol=1e-5)
 
 
+def test_contrasts_are_uniform_between_their_bounds() -> None:
+    x = np.broadcast_to(np.float32([[-1], [1]])[:, None], (ROWS, 2, 1, 1))
+    y = layers.RandomContrast((0.5, 0.25), (-9, 9), seed=4)(x)
+    assert_uniform(y[:, 1].ravel(), 0.75, 1.5)  # sorted, as in Keras
+    one_sided = layers.RandomContrast(0.5, (-9, 9), seed=4)(x)
+    assert_uniform(one_sided[:, 1].ravel(), 1.0, 1.5)
+
+
+def test_brightnesses_are_uniform_between_their_bounds() -> None:
+    x = np.full((ROWS, 2, 3, 1), 100, np.float32)
+    y = layers.RandomBrightness((-0.3, 0.1), (0, 200), seed=4)(x)
+    np.testing.assert_array_equal(y, np.broadcast_to(y[:, :1, :1], y.shape))
+    assert_uniform(y[:, 0, 0, 0], 100 - 60, 100 + 20)
+    clipped = layers.RandomBrightness((-1, 1), (110, 50), seed=4)(x)
+    assert clipped.min() >= 50
+    assert clipped.max() == 110
+
+
 LAYERS: dict[str, Any] = {
+    "brightness": lambda seed=None: layers.RandomBrightness(0.3, (-9, 9), seed=seed),
+    "contrast": lambda seed=None: layers.RandomContrast(0.3, (-9, 9), seed=seed),
     "flip": lambda seed=None: layers.RandomFlip(seed=seed),
     "translation": lambda seed=None: layers.RandomTranslation(0.3, 0.3, seed=seed),
     "rotation": lambda seed=None: layers.RandomRotation(0.3, seed=seed),
@@ -151,7 +171,9 @@ def test_bytes_are_their_values(rng: np.random.Generator, name: str, first: str)
             stack.reverse()
         outputs.append(Sequential([Input((6, 5, 2)), *stack])(data))
     np.testing.assert_array_equal(*outputs)
-    np.testing.assert_allclose(outputs[0], LAYERS[name](seed=1)(x / np.float32(255)), atol=1e-6)
+    if name not in {"brightness", "contrast"}:  # which clip to another range
+        alone = LAYERS[name](seed=1)(x / np.float32(255))
+        np.testing.assert_allclose(outputs[0], alone, atol=1e-6)
 
 
 def test_training_through_them_learns(rng: np.random.Generator) -> None:
@@ -218,6 +240,22 @@ BAD_ARGUMENTS: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: layers.RandomTranslation("a", 0.1),  # type: ignore[arg-type]
         ValueError,
         "in the range [-1.0, 1.0]. Received: height_factor=a",
+    ),
+    "contrast": (
+        lambda: layers.RandomContrast(-0.5),
+        ValueError,
+        "in the range [0, 1]. Received: factor=-0.5",
+    ),
+    "brightness": (lambda: layers.RandomBrightness(-1.5), ValueError, "factor=-1.5"),
+    "value range": (
+        lambda: layers.RandomBrightness(0.5, 255),  # type: ignore[arg-type]
+        ValueError,
+        ("The `value_range` argument should be a list of two numbers. Received: value_range=255"),
+    ),
+    "value range of contrast": (
+        lambda: layers.RandomContrast(0.5, [0, 1, 2]),
+        ValueError,
+        "`value_range`",
     ),
     "zoom": (
         lambda: layers.RandomZoom(-1.0),

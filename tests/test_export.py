@@ -241,6 +241,8 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_noise", 1, [], {"stddev": 0.5, "seed": 1}, lambda x, _: x[0]),
+    ("random_brightness", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_contrast", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_flip", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_rotation", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_translation", 1, [], {"seed": 1}, lambda x, _: x[0]),

@@ -202,6 +202,18 @@ class TestLive:
             )
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
+    @pytest.mark.parametrize(
+        ("name", "factor"), [("RandomContrast", 0.0), ("RandomBrightness", [0.4, 0.4])]
+    )
+    def test_images_of_another_color(self, keras: Any, name: str, factor: Any) -> None:
+        """Of which nothing is random: the lowest number is the highest."""
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+        ours, theirs = (
+            np.asarray(getattr(k.layers, name)(factor, (-1.0, 1.5), 3)(x, training=True))
+            for k in (convlet, keras)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
     @pytest.mark.parametrize("case", runs.GRAPH_CASES)
     def test_configuration_of_a_graph(self, keras: Any, case: str) -> None:
         """Each makes the other's model, layer by layer."""

@@ -107,6 +107,18 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5, 4, 3),
         [],
     ),
+    "random_contrast": (
+        lambda **k: layers.RandomContrast((0.1, 0.3), (0, 1), 3, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_brightness": (
+        lambda **k: layers.RandomBrightness(0.2, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
     "normalization": (layers.Normalization, (4, 3, 5), (4, 3, 5), [(5,), (5,), ()]),
     "normalization back": (
         lambda **k: layers.Normalization((1, -1), invert=True, **k),

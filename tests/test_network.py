@@ -72,6 +72,11 @@ def augment(name: str, fill_mode: str, interpolation: str = "bilinear", **bounds
     return f"random_{name}", attributes
 
 
+def recolor(name: str, lower: float, upper: float) -> Op:
+    attributes = {"factor_lower": lower, "factor_upper": upper, "seed": 2**42 + 1}
+    return f"random_{name}", {"value_lower": -1.5, "value_upper": 1.0, **attributes}
+
+
 def flat(*shape: int) -> Op:
     return "reshape", {"target_shape": (int(np.prod(shape)),)}
 
@@ -245,6 +250,8 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [conv(2, (1, 1)), augment("rotation", "reflect", factor=(-0.5, 0.5)), flat(7, 5, 2)],
     ),
     "zoom": ((6, 7, 2), [augment("zoom", "nearest", height=(-0.5, 0.9))]),
+    "contrast": ((5, 4, 3), [conv(2, (1, 1)), recolor("contrast", 0.5, 1.75), dense(3)]),
+    "brightness": ((5, 4, 3), [conv(2, (1, 1)), recolor("brightness", -0.5, 0.25), dense(3)]),
     "augmented": (
         (6, 5, 2),
         [
@@ -305,6 +312,8 @@ ONLY_IN_TRAINING = {
     "dropout",
     "gaussian_dropout",
     "gaussian_noise",
+    "random_brightness",
+    "random_contrast",
     "random_flip",
     "random_rotation",
     "random_translation",
@@ -992,6 +1001,8 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4, 4), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
         ((4, 0, 1), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
         ((4, 4, 1), ("random_flip", {"horizontal": True, "seed": 1})),
+        ((4, 4), recolor("contrast", 0, 1)),
+        ((4, 4, 1), ("random_brightness", {"factor_lower": 0, "factor_upper": 1, "seed": 1})),
         ((4, 4), augment("rotation", "reflect", factor=(0, 1))),
         ((4, 4, 1), augment("rotation", "mirror", factor=(0, 1))),
         ((4, 4, 1), augment("zoom", "wrap", "bicubic", height=(0, 1))),

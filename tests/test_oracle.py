@@ -145,6 +145,12 @@ def test_normalization_within_rows(rng: np.random.Generator, rms: bool) -> None:
     assert_gradient(lambda x: oracle.standardized(x, 1e-3, rms), x, dy, dx)
 
 
+def test_contrast(rng: np.random.Generator) -> None:
+    x, dy = rng.normal(size=(2, 3, 4, 2))
+    dx = oracle.contrast_backward(dy, 1.7)
+    assert_gradient(lambda x: oracle.contrast(x, 1.7), x, dy, dx)
+
+
 def test_unit_normalization(rng: np.random.Generator) -> None:
     x, dy = rng.normal(size=(2, 3, 5))
     dx = oracle.unit_normalization_backward(x, dy)

@@ -1,6 +1,7 @@
 // One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp,
 // gaussian_dropout: gaussian_noise.cpp, random_rotation, random_translation and random_zoom:
-// random_affine.cpp, softmax: activation.cpp).
+// random_affine.cpp, random_brightness and random_contrast: random_color.cpp, softmax:
+// activation.cpp).
 #pragma once
 
 #include "ops/op.hpp"
@@ -22,6 +23,8 @@ std::unique_ptr<Op> make_layer_normalization(const Attributes& attributes, const
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_brightness(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_contrast(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_flip(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_rotation(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_translation(const Attributes& attributes, const Shape& input);

@@ -33,6 +33,8 @@ constexpr Entry kOps[] = {
     {"multiply", nullptr, make_multiply},
     {"normalization", make_normalization},
     {"prelu", make_prelu},
+    {"random_brightness", make_random_brightness},
+    {"random_contrast", make_random_contrast},
     {"random_flip", make_random_flip},
     {"random_rotation", make_random_rotation},
     {"random_translation", make_random_translation},

@@ -436,6 +436,8 @@ OPS: dict[str, Entry] = {
     "multiply": partial(merge, "Mul"),
     "normalization": normalization,
     "prelu": prelu,
+    "random_brightness": nothing,
+    "random_contrast": nothing,
     "random_flip": nothing,
     "random_rotation": nothing,
     "random_translation": nothing,

@@ -36,6 +36,8 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.normalization import Normalization
+from convlet.layers.random_brightness import RandomBrightness
+from convlet.layers.random_contrast import RandomContrast
 from convlet.layers.random_flip import RandomFlip
 from convlet.layers.random_rotation import RandomRotation
 from convlet.layers.random_translation import RandomTranslation
@@ -84,6 +86,8 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "RandomBrightness",
+    "RandomContrast",
     "RandomFlip",
     "RandomRotation",
     "RandomTranslation",
@@ -134,6 +138,8 @@ _CLASSES: dict[str, type[Layer]] = {
         Multiply,
         Normalization,
         PReLU,
+        RandomBrightness,
+        RandomContrast,
         RandomFlip,
         RandomRotation,
         RandomTranslation,

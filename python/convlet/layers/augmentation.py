@@ -109,6 +109,21 @@ def check_factor(factor: Any, lowest: float, highest: float) -> Bounds:
     return max(-abs(factor), lowest), abs(factor)
 
 
+def check_value_range(value_range: Any) -> Bounds:
+    """Returns the lowest and the highest value of a pixel.
+
+    Raises:
+        ValueError: In Keras's words, if they are not two numbers.
+    """
+    pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2
+    if not pair or not all(_is_number(item) for item in value_range):
+        raise ValueError(
+            "The `value_range` argument should be a list of two numbers. "
+            f"Received: value_range={value_range}"
+        )
+    return value_range[0], value_range[1]
+
+
 def check_two_sided(name: str, factor: Any, expected: str, lowest: float) -> Bounds:
     """Returns the bounds that an argument such as `height_factor` stands for.
 
