@@ -417,12 +417,13 @@ def coordinate_inside(at: float, size: int, fill_mode: str) -> float:
 
 
 def sampling_matrix(
-    h: int, w: int, drawn: Map, fill_mode: str, interpolation: str
+    h: int, w: int, drawn: Map, fill_mode: str, interpolation: str, output: Pair | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The share of each input pixel in each output pixel (h w, h w), and that of the fill value."""
-    inside, outside = np.zeros((h * w, h * w)), np.zeros(h * w)
+    """The share of each input pixel in each output pixel (oh ow, h w), and that of the fill value."""
+    oh, ow = output or (h, w)
+    inside, outside = np.zeros((oh * ow, h * w)), np.zeros(oh * ow)
     a0, a1, a2, b0, b1, b2 = drawn
-    for to, (j, i) in enumerate(np.ndindex(h, w)):
+    for to, (j, i) in enumerate(np.ndindex(oh, ow)):
         x = coordinate_inside(a0 * i + a1 * j + a2, w, fill_mode)
         y = coordinate_inside(b0 * i + b1 * j + b2, h, fill_mode)
         if interpolation == "nearest":
@@ -440,6 +441,38 @@ def sampling_matrix(
             else:
                 outside[to] += share
     return inside, outside
+
+
+def crop_window(shape: Pair, output: Pair, seed: int, step: int) -> tuple[int, int, int, int]:
+    """What RandomCrop cuts out of images larger than its output: top, left, height, width."""
+    u = uniform_numbers(1, 2, seed, step)[0]
+    top, left = (int(u[i] * (shape[i] - output[i] + 1)) for i in (0, 1))
+    return top, left, *output
+
+
+def cropping_matrix(h: int, w: int, window: tuple[int, ...], output: Pair) -> np.ndarray:
+    """The share of each input pixel in each output pixel (oh ow, h w) of a window, resized."""
+    top, left, rows, columns = window
+    y, x = rows / output[0], columns / output[1]
+    drawn = x, 0.0, x / 2 - 0.5, 0.0, y, y / 2 - 0.5
+    part, _ = sampling_matrix(rows, columns, drawn, "nearest", "bilinear", output)
+    matrix = np.zeros((*part.shape[:1], h, w))
+    matrix[:, top : top + rows, left : left + columns] = part.reshape(-1, rows, columns)
+    return matrix.reshape(-1, h * w)
+
+
+def erased_box(
+    shape: Pair, scale: tuple[float, float], factor: tuple[float, float], u: np.ndarray
+) -> tuple[slice, slice]:
+    """The rows and columns that RandomErasing fills, of the numbers u in [0, 1)."""
+    if u[5] >= factor[0] + (factor[1] - factor[0]) * u[4]:
+        return slice(0), slice(0)
+    box = []
+    for size, share, place in ((shape[0], u[1], u[3]), (shape[1], u[0], u[2])):
+        length = size * np.sqrt(scale[0] + (scale[1] - scale[0]) * share)
+        start = place * (size - length)
+        box.append(slice(int(np.ceil(start)), int(np.ceil(start + length))))
+    return box[0], box[1]
 
 
 def flips(rows: int, seed: int, step: int) -> np.ndarray:

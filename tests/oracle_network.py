@@ -433,6 +433,57 @@ class OracleNetwork:
         inside = (attributes["value_lower"] <= x.value) & (x.value <= attributes["value_upper"])
         return Bounded(inside * dy.value, inside * dy.error)
 
+    def _random_crop(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        n, _, _, c = x.value.shape
+        matrix = given(self._cropping(attributes, x))
+        flat = x.reshape((n, -1, c))
+        y = self._product(lambda m, v: m @ v, matrix, flat, 4.0)
+        return y.reshape((n, attributes["height"], attributes["width"], c))
+
+    def _random_crop_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        matrix = given(self._cropping(attributes, x).T)
+        flat = dy.reshape((len(dy.value), -1, dy.value.shape[-1]))
+        dx = self._product(lambda m, v: m @ v, matrix, flat, float(matrix.value.shape[1]))
+        return dx.reshape(x.value.shape), []
+
+    def _cropping(self, attributes: dict[str, Any], x: Bounded) -> np.ndarray:
+        h, w = x.value.shape[1:3]
+        output = attributes["height"], attributes["width"]
+        window = attributes["window"]
+        if self.training:
+            drawn = oracle.crop_window((h, w), output, attributes["seed"], self.step)
+            window = attributes.get("training_window", drawn)
+        return oracle.cropping_matrix(h, w, window, output)
+
+    def _random_erasing(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        color = np.array(attributes["fill_value"])
+        return self._erased(attributes, x, color, 0.0)
+
+    def _random_erasing_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._erased(attributes, dy, 0.0, 0.0), []
+
+    def _erased(self, attributes: dict[str, Any], x: Bounded, value: Any, error: float) -> Bounded:
+        if not self.training:
+            return x
+        values, errors = x.value.copy(), x.error.copy()
+        numbers = oracle.uniform_numbers(len(values), 6, attributes["seed"], self.step)
+        scale, factor = (
+            (attributes[f"{name}_lower"], attributes[f"{name}_upper"])
+            for name in ("scale", "factor")
+        )
+        for row, u in enumerate(numbers):
+            box = oracle.erased_box(values.shape[1:3], scale, factor, u)
+            values[row][box], errors[row][box] = value, error
+        return Bounded(values, errors)
+
     def _random_translation(
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
     ) -> Bounded:

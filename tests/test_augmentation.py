@@ -92,9 +92,62 @@ def test_brightnesses_are_uniform_between_their_bounds() -> None:
     assert clipped.max() == 110
 
 
+def test_a_batch_is_cropped_at_one_place_anywhere() -> None:
+    x = ramps(9, 7)[:3]
+    layer = layers.RandomCrop(4, 5, seed=6)
+    places = []
+    for call in range(300):
+        y = layer(x)
+        top, left = y[0, 0, 0].astype(int)
+        np.testing.assert_array_equal(y, x[:, top : top + 4, left : left + 5])
+        assert (top, left, 4, 5) == oracle.crop_window((9, 7), (4, 5), 6, FIRST_CALL + call)
+        places.append((top, left))
+    assert set(places) == {(top, left) for top in range(6) for left in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [((4, 5), (2, 0, 5, 7)), ((3, 2), (0, 0, 9, 6)), ((9, 7), (0, 0, 9, 7))],
+)
+def test_inference_sees_the_largest_window(size: Any, window: Any) -> None:
+    x = ramps(9, 7)[:3]
+    y = layers.RandomCrop(*size)(x, training=False)
+    expected = oracle.cropping_matrix(9, 7, window, size) @ x.reshape(3, 63, 2)
+    np.testing.assert_allclose(y, expected.reshape(3, *size, 2), rtol=0, atol=1e-5)
+
+
+def test_rectangles_are_erased() -> None:
+    """A third of the images, on average; the sides are drawn apart."""
+    x = ramps(30, 40)
+    layer = layers.RandomErasing((0.2, 0.4), (0.04, 0.25), 77, seed=8)
+    y = layer(x)
+    is_erased = (y == 77).all(axis=-1)
+    np.testing.assert_array_equal(y[~is_erased], x[~is_erased])
+    u = oracle.uniform_numbers(ROWS, 6, 8, FIRST_CALL)
+    for row in range(0, ROWS, 40):
+        box = oracle.erased_box((30, 40), (0.04, 0.25), (0.2, 0.4), u[row])
+        assert is_erased[row].sum() == is_erased[row][box].size
+        assert is_erased[row][box].all()
+    erased = is_erased.any(axis=(1, 2))
+    assert abs(erased.mean() - 0.3) <= 6 * np.sqrt(0.3 * 0.7 / ROWS)
+    heights = is_erased.any(axis=2).sum(axis=1)[erased]
+    assert 0.2 * 30 - 1 <= heights.min() < heights.max() <= 0.5 * 30 + 1
+
+
+def test_noise_is_normal_and_clipped() -> None:
+    x = np.full((50, 20, 20, 3), -1, np.float32)
+    y = layers.RandomErasing((1, 1), (1, 1), value_range=(-1.5, 0.5), seed=8)(x)
+    assert y.min() == -1.5
+    assert y.max() == 0.5
+    inside = y[(y > -1.5) & (y < 0.5)] / 0.5  # within -3 and 1 standard deviations
+    assert abs((y == 0.5).mean() - 0.1587) < 6 * np.sqrt(0.1587 / y.size)
+    assert abs((inside > 0).mean() - 0.3413 / 0.84) < 6 * np.sqrt(0.25 / inside.size)
+
+
 LAYERS: dict[str, Any] = {
     "brightness": lambda seed=None: layers.RandomBrightness(0.3, (-9, 9), seed=seed),
     "contrast": lambda seed=None: layers.RandomContrast(0.3, (-9, 9), seed=seed),
+    "erasing": lambda seed=None: layers.RandomErasing(1.0, (0.3, 0.5), 0.5, seed=seed),
     "flip": lambda seed=None: layers.RandomFlip(seed=seed),
     "translation": lambda seed=None: layers.RandomTranslation(0.3, 0.3, seed=seed),
     "rotation": lambda seed=None: layers.RandomRotation(0.3, seed=seed),
@@ -171,7 +224,7 @@ def test_bytes_are_their_values(rng: np.random.Generator, name: str, first: str)
             stack.reverse()
         outputs.append(Sequential([Input((6, 5, 2)), *stack])(data))
     np.testing.assert_array_equal(*outputs)
-    if name not in {"brightness", "contrast"}:  # which clip to another range
+    if name not in {"brightness", "contrast", "erasing"}:  # which have a range of values
         alone = LAYERS[name](seed=1)(x / np.float32(255))
         np.testing.assert_allclose(outputs[0], alone, atol=1e-6)
 
@@ -256,6 +309,18 @@ BAD_ARGUMENTS: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: layers.RandomContrast(0.5, [0, 1, 2]),
         ValueError,
         "`value_range`",
+    ),
+    "crop": (lambda: layers.RandomCrop(0, 3), ValueError, "`height`"),
+    "erasing": (lambda: layers.RandomErasing(2), ValueError, "factor=2"),
+    "scale": (
+        lambda: layers.RandomErasing(scale=2),
+        ValueError,
+        "The `scale` argument should be a number",
+    ),
+    "fill of two": (
+        lambda: layers.RandomErasing(fill_value=[1, 2]),
+        ValueError,
+        "The `fill_value` argument should be a number (or a list of three numbers)",
     ),
     "zoom": (
         lambda: layers.RandomZoom(-1.0),

@@ -225,6 +225,16 @@ def group_normalized(x: np.ndarray, groups: int) -> np.ndarray:
     return standardized(x.reshape(3, 4, 5, groups, -1), (1, 2, 4)).reshape(x.shape)
 
 
+def enlarged(x: np.ndarray, axis: int) -> np.ndarray:
+    """Twice as long: each value a quarter of the way to the one before and the one behind."""
+    first, last = (np.take(x, [end], axis) for end in (0, -1))
+    size = x.shape[axis]
+    before = np.concatenate([first, np.take(x, range(size - 1), axis)], axis)
+    behind = np.concatenate([np.take(x, range(1, size), axis), last], axis)
+    pairs = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * behind], axis + 1)
+    return pairs.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
+
+
 NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-3}
 BOTH = {"center": True, "scale": True, **NORMALIZATION}
 NEITHER = {"center": False, "scale": False, **NORMALIZATION}
@@ -243,6 +253,21 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("gaussian_noise", 1, [], {"stddev": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("random_brightness", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_contrast", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_erasing", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    (
+        "random_crop",
+        1,
+        [],
+        {"height": 3, "width": 4, "window": (1, 0, 3, 4), "seed": 1},
+        lambda x, _: x[0][:, 1:4, :4],
+    ),
+    (
+        "random_crop",
+        1,
+        [],
+        {"height": 4, "width": 8, "window": (1, 0, 2, 4), "seed": 1},
+        lambda x, _: enlarged(enlarged(x[0][:, 1:3, :4], 1), 2),
+    ),
     ("random_flip", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_rotation", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_translation", 1, [], {"seed": 1}, lambda x, _: x[0]),

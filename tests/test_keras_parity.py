@@ -202,6 +202,15 @@ class TestLive:
             )
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
+    @pytest.mark.parametrize("size", [(7, 9), (7, 4), (5, 12), (20, 20), (10, 5)])
+    def test_cropped_images_that_are_not_larger(self, keras: Any, size: tuple[int, int]) -> None:
+        """Of which nothing is random."""
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+        ours, theirs = (
+            np.asarray(k.layers.RandomCrop(*size)(x, training=True)) for k in (convlet, keras)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
     @pytest.mark.parametrize(
         ("name", "factor"), [("RandomContrast", 0.0), ("RandomBrightness", [0.4, 0.4])]
     )

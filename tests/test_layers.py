@@ -119,6 +119,19 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5, 4, 3),
         [],
     ),
+    "random_crop": (lambda **k: layers.RandomCrop(3, 2, **k), (5, 4, 3), (3, 2, 3), []),
+    "random_crop of small images": (
+        lambda **k: layers.RandomCrop(7, 2, seed=1, **k),
+        (5, 4, 3),
+        (7, 2, 3),
+        [],
+    ),
+    "random_erasing": (
+        lambda **k: layers.RandomErasing((0.1, 0.9), 0.5, [1, 2, 3], **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
     "normalization": (layers.Normalization, (4, 3, 5), (4, 3, 5), [(5,), (5,), ()]),
     "normalization back": (
         lambda **k: layers.Normalization((1, -1), invert=True, **k),

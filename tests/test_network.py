@@ -77,6 +77,17 @@ def recolor(name: str, lower: float, upper: float) -> Op:
     return f"random_{name}", {"value_lower": -1.5, "value_upper": 1.0, **attributes}
 
 
+def crop(height: int, width: int, window: tuple[int, ...], **changes: Any) -> Op:
+    attributes = {"height": height, "width": width, "window": window, "seed": 2**43 + 9}
+    return "random_crop", {**attributes, **changes}
+
+
+def erase(*fill_value: float) -> Op:
+    bounds = {"factor_lower": 0.5, "factor_upper": 1.0, "scale_lower": 0.1, "scale_upper": 0.6}
+    attributes = {"value_lower": -1.0, "value_upper": 1.0, "fill_value": fill_value, "seed": 11}
+    return "random_erasing", {**bounds, **attributes}
+
+
 def flat(*shape: int) -> Op:
     return "reshape", {"target_shape": (int(np.prod(shape)),)}
 
@@ -252,6 +263,12 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "zoom": ((6, 7, 2), [augment("zoom", "nearest", height=(-0.5, 0.9))]),
     "contrast": ((5, 4, 3), [conv(2, (1, 1)), recolor("contrast", 0.5, 1.75), dense(3)]),
     "brightness": ((5, 4, 3), [conv(2, (1, 1)), recolor("brightness", -0.5, 0.25), dense(3)]),
+    "crop": ((6, 7, 2), [conv(3, (1, 1)), crop(4, 3, (0, 1, 6, 5)), flat(4, 3, 3), dense(2)]),
+    "crop_of_small_images": (
+        (5, 7, 2),
+        [conv(3, (1, 1)), crop(6, 9, (0, 0, 4, 7), training_window=(1, 2, 4, 5)), dense(2)],
+    ),
+    "erasing": ((6, 7, 3), [conv(3, (1, 1)), erase(0.5, -0.25, 1.0), dense(2)]),
     "augmented": (
         (6, 5, 2),
         [
@@ -298,6 +315,7 @@ QUOTIENTS = {
     "group_normalization",
     "layer_normalization",
     "normalization",
+    "random_crop",
     "unit_normalization",
 }
 EXACT = [
@@ -314,6 +332,8 @@ ONLY_IN_TRAINING = {
     "gaussian_noise",
     "random_brightness",
     "random_contrast",
+    "random_crop",
+    "random_erasing",
     "random_flip",
     "random_rotation",
     "random_translation",
@@ -1002,6 +1022,15 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((4, 0, 1), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
         ((4, 4, 1), ("random_flip", {"horizontal": True, "seed": 1})),
         ((4, 4), recolor("contrast", 0, 1)),
+        ((4, 4), crop(2, 2, (0, 0, 4, 4))),
+        ((4, 4, 1), crop(5, 2, (0, 0, 4, 4))),
+        ((4, 4, 1), crop(2, 0, (0, 0, 4, 4))),
+        ((4, 4, 1), crop(2, 2, (0, 0, 4, 5))),
+        ((4, 4, 1), crop(2, 2, (-1, 0, 4, 4))),
+        ((4, 4, 1), crop(2, 2, (0, 0, 4))),
+        ((4, 4, 1), crop(2, 2, (0, 0, 4, 4), training_window=(0, 3, 4, 2))),
+        ((4, 4, 2), erase(0.1, 0.2, 0.3)),
+        ((4, 4), erase(0.1)),
         ((4, 4, 1), ("random_brightness", {"factor_lower": 0, "factor_upper": 1, "seed": 1})),
         ((4, 4), augment("rotation", "reflect", factor=(0, 1))),
         ((4, 4, 1), augment("rotation", "mirror", factor=(0, 1))),

@@ -50,7 +50,7 @@ void for_taps(const Resampling& images, const AffineMap& map, F&& f) {
     const auto i = static_cast<std::int64_t>(row);
     const auto j = static_cast<std::int64_t>(column);
     if (i < 0 || j < 0 || i >= in.h || j >= in.w) return -1;
-    return (i * in.w + j) * images.c;
+    return (i * images.stride + j) * images.c;
   };
   for (std::int64_t j = 0; j < images.output.h; ++j) {
     for (std::int64_t i = 0; i < images.output.w; ++i) {
@@ -119,11 +119,10 @@ AffineMap zoom(float horizontal, float vertical, const ImageSize& size) {
           0.0F,       vertical, middle(size.h) * (1.0F - vertical)};
 }
 
-AffineMap window(float left, float top, const ImageSize& size, const ImageSize& output) {
+AffineMap resize(const ImageSize& size, const ImageSize& output) {
   const float horizontal = static_cast<float>(size.w) / static_cast<float>(output.w);
   const float vertical = static_cast<float>(size.h) / static_cast<float>(output.h);
-  return {horizontal, 0.0F,     left + (0.5F * horizontal - 0.5F),
-          0.0F,       vertical, top + (0.5F * vertical - 0.5F)};
+  return {horizontal, 0.0F, 0.5F * horizontal - 0.5F, 0.0F, vertical, 0.5F * vertical - 0.5F};
 }
 
 void sample(const Resampling& images, const AffineMap& map, const float* x, float* y) {
@@ -141,7 +140,6 @@ void sample(const Resampling& images, const AffineMap& map, const float* x, floa
 
 void sample_backward(const Resampling& images, const AffineMap& map, const float* dy, float* dx) {
   const std::int64_t c = images.c;
-  std::fill_n(dx, images.input.h * images.input.w * c, 0.0F);
   for_pixels(images, map, [&](const auto& taps) {
     for (const Tap& tap : taps) {
       if (tap.at < 0) continue;

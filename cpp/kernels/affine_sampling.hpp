@@ -24,9 +24,8 @@ AffineMap translation(float dx, float dy);
 AffineMap rotation(float radians, const ImageSize& size);
 // About the middle; factors above 1 make the content smaller.
 AffineMap zoom(float horizontal, float vertical, const ImageSize& size);
-// Makes the part of `size` whose first pixel is (left, top) an image of size `output`, the corners
-// of the corner pixels being those of both.
-AffineMap window(float left, float top, const ImageSize& size, const ImageSize& output);
+// Resizes `size` to `output`, the outer corners of the corner pixels being those of both.
+AffineMap resize(const ImageSize& size, const ImageSize& output);
 
 // What lies beyond the edges: one value, the nearest pixel, the image's mirror image (d c b a | a b
 // c d | d c b a), the image again.
@@ -41,6 +40,7 @@ struct Sampling {
 
 struct Resampling {
   ImageSize input;
+  std::int64_t stride;  // pixels from one row of the input to the next: more for a part of an image
   ImageSize output;
   std::int64_t c;
   Sampling sampling;
@@ -50,7 +50,7 @@ struct Resampling {
 // ImageProjectiveTransformV3.
 void sample(const Resampling& images, const AffineMap& map, const float* x, float* y);
 
-// dx = the gradient of sum(dy y) with respect to x: each dy goes, in parts, to where y came from.
+// dx += the gradient of sum(dy y) with respect to x: each dy goes, in parts, to where y came from.
 // (TensorFlow instead samples dy through the inverse map, which for maps that stretch is not the
 // gradient.)
 void sample_backward(const Resampling& images, const AffineMap& map, const float* dy, float* dx);

@@ -25,6 +25,8 @@ std::unique_ptr<Op> make_normalization(const Attributes& attributes, const Shape
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_brightness(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_contrast(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_crop(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_erasing(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_flip(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_rotation(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_translation(const Attributes& attributes, const Shape& input);

@@ -1,6 +1,9 @@
 // RandomTranslation, RandomRotation and RandomZoom: in training each image through an affine map
 // of its own.
 #include "kernels/affine_sampling.hpp"
+
+#include <algorithm>
+
 #include "ops/factories.hpp"
 #include "ops/random_image_op.hpp"
 
@@ -45,7 +48,7 @@ class RandomAffine final : public RandomImageOp {
   RandomAffine(const Shape& shape, const Image& image, const Sampling& sampling, const Draw& draw,
                std::uint64_t seed)
       : RandomImageOp(shape, image, seed),
-        images_{image.size, image.size, image.c, sampling},
+        images_{image.size, image.size.w, image.size, image.c, sampling},
         draw_(draw) {}
 
  private:
@@ -60,6 +63,7 @@ class RandomAffine final : public RandomImageOp {
   }
   void change_backward(const RandomRow& numbers, const float*, const float* dy, float*,
                        float* dx) const override {
+    std::fill_n(dx, image().elements(), 0.0F);
     sample_backward(images_, map_of(numbers), dy, dx);
   }
 

@@ -35,6 +35,8 @@ constexpr Entry kOps[] = {
     {"prelu", make_prelu},
     {"random_brightness", make_random_brightness},
     {"random_contrast", make_random_contrast},
+    {"random_crop", make_random_crop},
+    {"random_erasing", make_random_erasing},
     {"random_flip", make_random_flip},
     {"random_rotation", make_random_rotation},
     {"random_translation", make_random_translation},

@@ -243,6 +243,28 @@ def nothing(
     return inputs[0]
 
 
+def random_crop(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    height: int,
+    width: int,
+    window: Sequence[int],
+    seed: int,  # noqa: ARG001 (only training needs it)
+    training_window: Sequence[int] | None = None,  # noqa: ARG001
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    top, left, rows, columns = window
+    corners = [(top, left), (top + rows, left + columns), (2, 3)]
+    name = graph.node("Slice", x.name, *(graph.constant(each, np.int64) for each in corners))
+    if (rows, columns) != (height, width):
+        scales = [1.0, 1.0, height / rows, width / columns]
+        name = graph.node("Resize", name, "", graph.constant(scales), mode="linear")
+    return Tensor(name, shape, channels_first=True)
+
+
 def merge(
     op: str,
     graph: Graph,
@@ -438,6 +460,8 @@ OPS: dict[str, Entry] = {
     "prelu": prelu,
     "random_brightness": nothing,
     "random_contrast": nothing,
+    "random_crop": random_crop,
+    "random_erasing": nothing,
     "random_flip": nothing,
     "random_rotation": nothing,
     "random_translation": nothing,

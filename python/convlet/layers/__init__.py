@@ -38,6 +38,8 @@ from convlet.layers.merge import (
 from convlet.layers.normalization import Normalization
 from convlet.layers.random_brightness import RandomBrightness
 from convlet.layers.random_contrast import RandomContrast
+from convlet.layers.random_crop import RandomCrop
+from convlet.layers.random_erasing import RandomErasing
 from convlet.layers.random_flip import RandomFlip
 from convlet.layers.random_rotation import RandomRotation
 from convlet.layers.random_translation import RandomTranslation
@@ -88,6 +90,8 @@ __all__ = [
     "PReLU",
     "RandomBrightness",
     "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
     "RandomFlip",
     "RandomRotation",
     "RandomTranslation",
@@ -140,6 +144,8 @@ _CLASSES: dict[str, type[Layer]] = {
         PReLU,
         RandomBrightness,
         RandomContrast,
+        RandomCrop,
+        RandomErasing,
         RandomFlip,
         RandomRotation,
         RandomTranslation,

@@ -87,14 +87,14 @@ def check_sampling(fill_mode: Any, interpolation: Any, fill_value: Any) -> dict[
     }
 
 
-def check_factor(factor: Any, lowest: float, highest: float) -> Bounds:
+def check_factor(factor: Any, lowest: float, highest: float, name: str = "factor") -> Bounds:
     """Returns the bounds that a `factor` argument stands for: a number, or two of them.
 
     Raises:
         ValueError: In Keras's words, if it is something else or out of range.
     """
     error = ValueError(
-        "The `factor` argument should be a number (or a list of two numbers) in the range "
+        f"The `{name}` argument should be a number (or a list of two numbers) in the range "
         f"[{lowest}, {highest}]. Received: factor={factor}"
     )
     if isinstance(factor, (tuple, list)):
