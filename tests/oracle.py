@@ -398,6 +398,57 @@ def batch_normalization_of_batch_backward(
     return gamma * inverse * (dy - dbeta / count - normal * dgamma / count), dgamma, dbeta
 
 
+# ---- Normalization within rows ------------------------------------------------------------------
+
+
+def grouped(x: Any, groups: int) -> np.ndarray:
+    """(n, ..., c) as (n, pixels, groups, c / groups): group normalization is over axes 1 and 3."""
+    x = _float64(x)
+    return x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+
+
+def stretches(x: Any, axis: int) -> np.ndarray:
+    """The axes from `axis` on as (..., 1, 1, m): layer normalization, too, is over axes 1 and 3."""
+    x = _float64(x)
+    return x.reshape(-1, 1, 1, int(np.prod(x.shape[axis:])))
+
+
+def standardized(x: Any, epsilon: float, rms: bool = False) -> np.ndarray:
+    """(x - mean) / sqrt(variance + epsilon) over axes 1 and 3; with rms x in place of x - mean."""
+    x = _float64(x)
+    mean, variance = x.mean(axis=(1, 3), keepdims=True), x.var(axis=(1, 3), keepdims=True)
+    return (x if rms else x - mean) / np.sqrt(variance + epsilon)
+
+
+def standardized_backward(x: Any, dy: Any, epsilon: float, rms: bool = False) -> np.ndarray:
+    """Gradient of sum(dy * standardized(x))."""
+    x, dy = _float64(x), _float64(dy)
+    over = {"axis": (1, 3), "keepdims": True}
+    centered, inverse = x - x.mean(**over), 1.0 / np.sqrt(x.var(**over) + epsilon)
+    slope = (dy * (x if rms else centered)).mean(**over) * inverse**2
+    return inverse * (dy - (0.0 if rms else dy.mean(**over)) - centered * slope)
+
+
+def unit_normalization(x: Any) -> np.ndarray:
+    """x / sqrt(sum x^2) over the last axis, the factor being at most 1e12."""
+    x = _float64(x)
+    with np.errstate(divide="ignore"):
+        return x * np.minimum(1.0 / np.sqrt((x**2).sum(axis=-1, keepdims=True)), 1e12)
+
+
+def unit_normalization_backward(x: Any, dy: Any) -> np.ndarray:
+    """Gradient of sum(dy * unit_normalization(x)) where the bound does not hold."""
+    x, dy = _float64(x), _float64(dy)
+    inverse = 1.0 / np.sqrt((x**2).sum(axis=-1, keepdims=True))
+    return inverse * (dy - x * inverse**2 * (dy * x).sum(axis=-1, keepdims=True))
+
+
+def normalization(x: Any, mean: Any, variance: Any, invert: bool = False) -> np.ndarray:
+    """(x - mean) / max(sqrt(variance), 1e-7), or the way back; numpy stretches the statistics."""
+    deviation = np.maximum(np.sqrt(_float64(variance)), EPSILON)
+    return mean + _float64(x) * deviation if invert else (_float64(x) - mean) / deviation
+
+
 # ---- Random numbers -----------------------------------------------------------------------------
 
 
@@ -446,6 +497,144 @@ def normal_noise(shape: tuple[int, ...], seed: int, step: int) -> np.ndarray:
     radius, angle = np.sqrt(-2.0 * np.log(uniform[:, :, 0])), 2.0 * np.pi * uniform[:, :, 1]
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
     return pairs.reshape(shape[0], -1)[:, :size].reshape(shape)
+
+
+def uniform_numbers(rows: int, count: int, seed: int, step: int) -> np.ndarray:
+    """The first numbers of each row (rows, count), in [0, 1)."""
+    return (random_bits(count, rows, seed, step) >> np.uint64(8)) / 2.0**24
+
+
+# ---- Images changed at random -------------------------------------------------------------------
+
+Map = tuple[float, float, float, float, float, float]
+
+
+def translation(dx: float, dy: float) -> Map:
+    """Where output pixel (i, j) comes from: column a0 i + a1 j + a2, row b0 i + b1 j + b2."""
+    return 1.0, 0.0, -dx, 0.0, 1.0, -dy
+
+
+def rotation(radians: float, h: int, w: int) -> Map:
+    x, y, c, s = (w - 1) / 2, (h - 1) / 2, np.cos(radians), np.sin(radians)
+    return c, -s, x - x * c + y * s, s, c, y - x * s - y * c
+
+
+def zoom(horizontal: float, vertical: float, h: int, w: int) -> Map:
+    x, y = (w - 1) / 2, (h - 1) / 2
+    return horizontal, 0.0, x * (1 - horizontal), 0.0, vertical, y * (1 - vertical)
+
+
+def drawn_map(name: str, attributes: dict[str, Any], u: np.ndarray, h: int, w: int) -> Map:
+    """The map that a layer draws with the numbers u in [0, 1) of an image of h x w."""
+
+    def drawn(of: str, number: float) -> float:
+        lower, upper = attributes[f"{of}_lower"], attributes[f"{of}_upper"]
+        return lower + (upper - lower) * number
+
+    if name == "random_translation":
+        return translation(w * drawn("width", u[1]), h * drawn("height", u[0]))
+    if name == "random_rotation":
+        return rotation(2.0 * np.pi * drawn("factor", u[0]), h, w)
+    vertical = 1.0 + drawn("height", u[0])
+    horizontal = 1.0 + drawn("width", u[1]) if "width_lower" in attributes else vertical
+    return zoom(horizontal, vertical, h, w)
+
+
+def coordinate_inside(at: float, size: int, fill_mode: str) -> float:
+    """The coordinate of an axis that stands for `at`: TensorFlow's MapCoordinate."""
+    last = size - 1
+    if fill_mode == "constant":
+        return at
+    if fill_mode == "reflect" and not 0.0 <= at <= last:
+        at = (at + 0.5) % (2 * size)
+        at = (at if at < size else 2 * size - at) - 0.5
+    if fill_mode == "wrap" and size > 1 and at < 0.0:
+        at += size * (int(-at / last) + 1)
+    elif fill_mode == "wrap" and size > 1 and at > last:
+        at -= size * int(at / last)
+    return min(max(at, 0.0), float(last))
+
+
+def sampling_matrix(
+    h: int, w: int, drawn: Map, fill_mode: str, interpolation: str, output: Pair | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each input pixel in each output pixel (oh ow, h w), and that of the fill value."""
+    oh, ow = output or (h, w)
+    inside, outside = np.zeros((oh * ow, h * w)), np.zeros(oh * ow)
+    a0, a1, a2, b0, b1, b2 = drawn
+    for to, (j, i) in enumerate(np.ndindex(oh, ow)):
+        x = coordinate_inside(a0 * i + a1 * j + a2, w, fill_mode)
+        y = coordinate_inside(b0 * i + b1 * j + b2, h, fill_mode)
+        if interpolation == "nearest":
+            taps = [(int(np.floor(y + 0.5)), int(np.floor(x + 0.5)), 1.0)]
+        else:
+            top, left = int(np.floor(y)), int(np.floor(x))
+            taps = [
+                (row, column, (1.0 - abs(y - row)) * (1.0 - abs(x - column)))
+                for row in (top, top + 1)
+                for column in (left, left + 1)
+            ]
+        for row, column, share in taps:
+            if 0 <= row < h and 0 <= column < w:
+                inside[to, row * w + column] += share
+            else:
+                outside[to] += share
+    return inside, outside
+
+
+def crop_window(shape: Pair, output: Pair, seed: int, step: int) -> tuple[int, int, int, int]:
+    """What RandomCrop cuts out of images larger than its output: top, left, height, width."""
+    u = uniform_numbers(1, 2, seed, step)[0]
+    top, left = (int(u[i] * (shape[i] - output[i] + 1)) for i in (0, 1))
+    return top, left, *output
+
+
+def cropping_matrix(h: int, w: int, window: tuple[int, ...], output: Pair) -> np.ndarray:
+    """The share of each input pixel in each output pixel (oh ow, h w) of a window, resized."""
+    top, left, rows, columns = window
+    y, x = rows / output[0], columns / output[1]
+    drawn = x, 0.0, x / 2 - 0.5, 0.0, y, y / 2 - 0.5
+    part, _ = sampling_matrix(rows, columns, drawn, "nearest", "bilinear", output)
+    matrix = np.zeros((*part.shape[:1], h, w))
+    matrix[:, top : top + rows, left : left + columns] = part.reshape(-1, rows, columns)
+    return matrix.reshape(-1, h * w)
+
+
+def erased_box(
+    shape: Pair, scale: tuple[float, float], factor: tuple[float, float], u: np.ndarray
+) -> tuple[slice, slice]:
+    """The rows and columns that RandomErasing fills, of the numbers u in [0, 1)."""
+    if u[5] >= factor[0] + (factor[1] - factor[0]) * u[4]:
+        return slice(0), slice(0)
+    box = []
+    for size, share, place in ((shape[0], u[1], u[3]), (shape[1], u[0], u[2])):
+        length = size * np.sqrt(scale[0] + (scale[1] - scale[0]) * share)
+        start = place * (size - length)
+        box.append(slice(int(np.ceil(start)), int(np.ceil(start + length))))
+    return box[0], box[1]
+
+
+def flips(rows: int, seed: int, step: int) -> np.ndarray:
+    """Which images RandomFlip mirrors (rows,)."""
+    return uniform_numbers(rows, 1, seed, step)[:, 0] <= 0.5
+
+
+def flipped(x: Any, which: np.ndarray, horizontal: bool, vertical: bool) -> np.ndarray:
+    """Images (n, h, w, c), some of them mirrored."""
+    x = _float64(x)
+    mirrored = x[:, :: -1 if vertical else 1, :: -1 if horizontal else 1]
+    return np.where(which[:, None, None, None], mirrored, x)
+
+
+def contrast(x: Any, factor: float) -> np.ndarray:
+    """One image (h, w, c): each channel pulled towards its mean, or away from it."""
+    mean = _float64(x).mean(axis=(0, 1))
+    return (_float64(x) - mean) * factor + mean
+
+
+def contrast_backward(dy: Any, factor: float) -> np.ndarray:
+    dy = _float64(dy)
+    return factor * dy + (1.0 - factor) * dy.mean(axis=(0, 1))
 
 
 # ---- Dense --------------------------------------------------------------------------------------

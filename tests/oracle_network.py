@@ -51,6 +51,21 @@ class Normal(NamedTuple):
     moments: tuple[Bounded, Bounded]
 
 
+class Standard(NamedTuple):
+    """What layer and group normalization make of their inputs on the way, as (n, pixels, groups, m).
+
+    See `oracle.stretches` and `oracle.grouped`; `gamma` and `beta` are (groups, m).
+    """
+
+    view: Bounded
+    centered: Bounded
+    inverse: np.ndarray  # 1 / sqrt(variance + epsilon)
+    relative: np.ndarray  # its relative error
+    normal: Bounded
+    gamma: np.ndarray
+    beta: np.ndarray
+
+
 class OracleNetwork:
     """A chain of ops: output and gradients with their bounds.
 
@@ -361,6 +376,201 @@ class OracleNetwork:
         noise = deviation * oracle.normal_noise(x.value.shape, seed, self.step)
         return Bounded(mean + noise, EPS * (60.0 * deviation + mean + np.abs(noise)))
 
+    # ---- Images changed at random ---------------------------------------------------------------
+
+    def _random_flip(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        if not self.training:
+            return x
+        which = oracle.flips(len(x.value), attributes["seed"], self.step)
+        directions = attributes["horizontal"], attributes["vertical"]
+        return Bounded(*(oracle.flipped(part, which, *directions) for part in x))
+
+    def _random_flip_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._random_flip(attributes, parameters, dy), []
+
+    def _sampled(self, name: str, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        """Coordinates err by eps times what they are summed of, and shares of pixels as much."""
+        if not self.training:
+            return x
+        n, h, w, c = x.value.shape
+        fill = attributes["fill_value"]
+        doubt = 16 * EPS * (h + w)
+        values, errors = np.empty((n, h * w, c)), np.empty((n, h * w, c))
+        for row, (inside, outside) in enumerate(self._sampling(name, attributes, n, h, w)):
+            flat = x.value[row].reshape(-1, c)
+            values[row] = inside @ flat + outside[:, None] * fill
+            largest = max(np.abs(flat).max(), abs(fill))
+            errors[row] = inside @ x.error[row].reshape(-1, c) + 8 * (doubt + EPS) * largest
+        return Bounded(values, errors).reshape(x.value.shape)
+
+    def _sampled_backward(
+        self, name: str, attributes: dict[str, Any], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        if not self.training:
+            return dy, []
+        n, h, w, c = x.value.shape
+        doubt = 16 * EPS * (h + w)
+        values, errors = np.empty((n, h * w, c)), np.empty((n, h * w, c))
+        for row, (inside, _) in enumerate(self._sampling(name, attributes, n, h, w)):
+            flat = dy.value[row].reshape(-1, c)
+            values[row] = inside.T @ flat
+            errors[row] = inside.T @ dy.error[row].reshape(-1, c)
+            errors[row] += 2 * (doubt + h * w * EPS) * np.abs(flat).sum(axis=0)
+        return Bounded(values, errors).reshape(x.value.shape), []
+
+    def _sampling(
+        self, name: str, attributes: dict[str, Any], n: int, h: int, w: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        how = attributes["fill_mode"], attributes["interpolation"]
+        numbers = oracle.uniform_numbers(n, 2, attributes["seed"], self.step)
+        maps = [oracle.drawn_map(name, attributes, u, h, w) for u in numbers]
+        return [oracle.sampling_matrix(h, w, drawn, *how) for drawn in maps]
+
+    def _random_contrast(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        if not self.training:
+            return x
+        raw = self._contrasted(attributes, x)
+        return self._clipped(attributes, raw)
+
+    def _random_contrast_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        if not self.training:
+            return dy, []
+        dy = self._where_not_clipped(attributes, self._contrasted(attributes, x), dy)
+        factors = self._colors(attributes, x)
+        value = [oracle.contrast_backward(d, f) for d, f in zip(dy.value, factors, strict=True)]
+        size = np.abs(dy.value).max(axis=(1, 2), keepdims=True)
+        error = 3 * dy.error.max(axis=(1, 2), keepdims=True) + 12 * EPS * size
+        return Bounded(np.stack(value), error + np.zeros_like(dy.value)), []
+
+    def _random_brightness(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._clipped(attributes, self._brightened(attributes, x)) if self.training else x
+
+    def _random_brightness_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        if not self.training:
+            return dy, []
+        return self._where_not_clipped(attributes, self._brightened(attributes, x), dy), []
+
+    def _colors(self, attributes: dict[str, Any], x: Bounded) -> np.ndarray:
+        u = oracle.uniform_numbers(len(x.value), 1, attributes["seed"], self.step)[:, 0]
+        lower, upper = attributes["factor_lower"], attributes["factor_upper"]
+        return lower + (upper - lower) * u
+
+    def _contrasted(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        """Factors of at most 2: a value errs by those of it and of the mean, and roundings."""
+        factors = self._colors(attributes, x)
+        value = [oracle.contrast(image, f) for image, f in zip(x.value, factors, strict=True)]
+        size = np.abs(x.value).max(axis=(1, 2), keepdims=True)
+        error = 3 * x.error.max(axis=(1, 2), keepdims=True) + 12 * EPS * size
+        return Bounded(np.stack(value), error + np.zeros_like(x.value))
+
+    def _brightened(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        width = attributes["value_upper"] - attributes["value_lower"]
+        value = x.value + (width * self._colors(attributes, x))[:, None, None, None]
+        return Bounded(value, x.error + 4 * EPS * (np.abs(value) + width))
+
+    def _clipped(self, attributes: dict[str, Any], x: Bounded) -> Bounded:
+        bounds = attributes["value_lower"], attributes["value_upper"]
+        for bound in bounds:
+            self.decided &= bool((np.abs(x.value - bound) > x.error).all())
+        return Bounded(np.clip(x.value, *bounds), x.error)
+
+    def _where_not_clipped(self, attributes: dict[str, Any], x: Bounded, dy: Bounded) -> Bounded:
+        inside = (attributes["value_lower"] <= x.value) & (x.value <= attributes["value_upper"])
+        return Bounded(inside * dy.value, inside * dy.error)
+
+    def _random_crop(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        n, _, _, c = x.value.shape
+        matrix = given(self._cropping(attributes, x))
+        flat = x.reshape((n, -1, c))
+        y = self._product(lambda m, v: m @ v, matrix, flat, 4.0)
+        return y.reshape((n, attributes["height"], attributes["width"], c))
+
+    def _random_crop_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        matrix = given(self._cropping(attributes, x).T)
+        flat = dy.reshape((len(dy.value), -1, dy.value.shape[-1]))
+        dx = self._product(lambda m, v: m @ v, matrix, flat, float(matrix.value.shape[1]))
+        return dx.reshape(x.value.shape), []
+
+    def _cropping(self, attributes: dict[str, Any], x: Bounded) -> np.ndarray:
+        h, w = x.value.shape[1:3]
+        output = attributes["height"], attributes["width"]
+        window = attributes["window"]
+        if self.training:
+            drawn = oracle.crop_window((h, w), output, attributes["seed"], self.step)
+            window = attributes.get("training_window", drawn)
+        return oracle.cropping_matrix(h, w, window, output)
+
+    def _random_erasing(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        color = np.array(attributes["fill_value"])
+        return self._erased(attributes, x, color, 0.0)
+
+    def _random_erasing_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._erased(attributes, dy, 0.0, 0.0), []
+
+    def _erased(self, attributes: dict[str, Any], x: Bounded, value: Any, error: float) -> Bounded:
+        if not self.training:
+            return x
+        values, errors = x.value.copy(), x.error.copy()
+        numbers = oracle.uniform_numbers(len(values), 6, attributes["seed"], self.step)
+        scale, factor = (
+            (attributes[f"{name}_lower"], attributes[f"{name}_upper"])
+            for name in ("scale", "factor")
+        )
+        for row, u in enumerate(numbers):
+            box = oracle.erased_box(values.shape[1:3], scale, factor, u)
+            values[row][box], errors[row][box] = value, error
+        return Bounded(values, errors)
+
+    def _random_translation(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._sampled("random_translation", attributes, x)
+
+    def _random_translation_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._sampled_backward("random_translation", attributes, x, dy)
+
+    def _random_rotation(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._sampled("random_rotation", attributes, x)
+
+    def _random_rotation_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._sampled_backward("random_rotation", attributes, x, dy)
+
+    def _random_zoom(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._sampled("random_zoom", attributes, x)
+
+    def _random_zoom_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._sampled_backward("random_zoom", attributes, x, dy)
+
     def _times(self, x: Bounded, factors: Bounded) -> Bounded:
         return self._product(lambda a, b: a * b, x, factors, 1.0)
 
@@ -422,24 +632,152 @@ class OracleNetwork:
         beta = trained[-1].value if attributes["center"] else 0.0 * one
         axes = tuple(range(x.value.ndim - 1))
         mean, variance = moving_mean, moving_variance
-        length = x.value.size // x.value.shape[-1]
         if self.training:
-            mean = Bounded(
-                x.value.mean(axis=axes),
-                x.error.mean(axis=axes) + 2 * length * EPS * np.abs(x.value).mean(axis=axes),
-            )
-        value = x.value - mean.value
-        centered = Bounded(value, x.error + mean.error + EPS * np.abs(value))
+            mean = mean_of(x, axes).reshape((-1,))
+        centered = difference(x, mean)
         if self.training:
-            square = (2 * np.abs(value) + centered.error) * centered.error
-            variance = Bounded(
-                (value**2).mean(axis=axes),
-                square.mean(axis=axes) + 2 * length * EPS * (value**2).mean(axis=axes),
-            )
-        sum_ = variance.value + attributes["epsilon"]
-        assert (variance.error < 0.1 * sum_).all(), "a variance too uncertain to be bounded"
-        relative = 0.6 * variance.error / sum_ + 4 * EPS
-        return Normal(centered, 1.0 / np.sqrt(sum_), relative, gamma, beta, (mean, variance))
+            variance = mean_square_of(centered, axes).reshape((-1,))
+        inverse, relative = inverse_root(variance, attributes["epsilon"])
+        return Normal(centered, inverse, relative, gamma, beta, (mean, variance))
+
+    # ---- Normalization within rows --------------------------------------------------------------
+
+    def _layer_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._standardize(attributes, parameters, x)
+
+    def _layer_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._standardize_backward(attributes, parameters, x, dy)
+
+    def _group_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return self._standardize(attributes, parameters, x)
+
+    def _group_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return self._standardize_backward(attributes, parameters, x, dy)
+
+    def _standardize(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        s = self._standard(attributes, parameters, x)
+        scaled = s.gamma * s.normal.value
+        error = np.abs(s.gamma) * s.normal.error + 4 * EPS * (np.abs(scaled) + np.abs(s.beta))
+        return Bounded(scaled + s.beta, error).reshape(x.value.shape)
+
+    def _standardize_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        s = self._standard(attributes, parameters, x)
+        dy = dy.reshape(s.view.value.shape)
+        rms = attributes.get("rms_scaling", False)
+        n, pixels, _, m = s.view.value.shape
+        over = {"axis": (1, 3), "keepdims": True}
+        g = s.gamma * dy.value
+        g_error = np.abs(s.gamma) * dy.error + EPS * np.abs(g)
+        mean = mean_of(Bounded(g, g_error), (1, 3))
+        shifted = s.view if rms else s.centered
+        product = self._product(
+            lambda a, b: (a * b).mean(**over), Bounded(g, g_error), shifted, pixels * m
+        )
+        c, square = np.abs(s.centered.value), s.inverse**2
+        of_mean = np.abs(mean.value) * (not rms)
+        size = np.abs(g) + of_mean + c * square * np.abs(product.value)
+        error = g_error + mean.error + c * square * product.error
+        error = error + (s.centered.error + 2 * c * s.relative) * square * np.abs(product.value)
+        value = oracle.standardized_backward(s.view.value, g, attributes["epsilon"], rms)
+        dx = Bounded(value, s.inverse * (error + size * (s.relative + 8 * EPS)))
+        dgamma = self._product(lambda a, b: (a * b).sum(axis=(0, 1)), s.normal, dy, n * pixels)
+        dbeta = self._product(lambda a, b: (a * b).sum(axis=(0, 1)), given(1.0), dy, n * pixels)
+        kept = [g for g, name in ((dgamma, "scale"), (dbeta, "center")) if attributes[name]]
+        shapes = [parameter.value.shape for parameter in parameters]
+        gradients = [g.reshape(shape) for g, shape in zip(kept, shapes, strict=True)]
+        return dx.reshape(x.value.shape), gradients
+
+    def _standard(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Standard:
+        if "groups" in attributes:
+            view = oracle.grouped(x.value, attributes["groups"])
+        else:
+            view = oracle.stretches(x.value, attributes["axis"])
+        x = x.reshape(view.shape)
+        centered = difference(x, mean_of(x, (1, 3)))
+        variance = mean_square_of(centered, (1, 3))
+        inverse, relative = inverse_root(variance, attributes["epsilon"])
+        shifted = x if attributes.get("rms_scaling") else centered
+        normal = inverse * shifted.value
+        error = inverse * shifted.error + np.abs(normal) * (relative + 2 * EPS)
+        weights = [parameter.value.reshape(view.shape[2:]) for parameter in parameters]
+        gamma = weights[0] if attributes["scale"] else np.ones(view.shape[2:])
+        beta = weights[-1] if attributes["center"] else np.zeros(view.shape[2:])
+        return Standard(x, centered, inverse, relative, Bounded(normal, error), gamma, beta)
+
+    def _normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        mean, variance = self._given_statistics(attributes, parameters, x)
+        y = oracle.normalization(x.value, mean, variance, attributes["invert"])
+        slope = np.abs(oracle.normalization(1.0, 0.0, variance, attributes["invert"]))
+        size = np.abs(y) + slope * np.abs(mean) + np.abs(mean) * attributes["invert"]
+        return Bounded(y, slope * x.error + 4 * EPS * size)
+
+    def _normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        _, variance = self._given_statistics(attributes, parameters, x)
+        slope = oracle.normalization(1.0, 0.0, variance, attributes["invert"])
+        dx = Bounded(slope * dy.value, slope * dy.error + 4 * EPS * np.abs(slope * dy.value))
+        return dx, [given(np.zeros_like(parameter.value)) for parameter in parameters]
+
+    def _given_statistics(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance, with axes of 1 where they are the same."""
+        shape = [
+            size if axis in attributes["axis"] else 1 for axis, size in enumerate(x.value.shape)
+        ]
+        if parameters:
+            mean, variance = (parameter.value for parameter in parameters[:2])
+        else:
+            mean, variance = (np.array(attributes[name]) for name in ("mean", "variance"))
+        return mean.reshape(shape), variance.reshape(shape)
+
+    def _unit_normalization(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        view = x.reshape((*x.value.shape[: attributes["axis"]], -1))
+        factor, relative = self._unit_factor(view)
+        y = factor * view.value
+        error = factor * view.error + np.abs(y) * (relative + 2 * EPS)
+        return Bounded(y, error).reshape(x.value.shape)
+
+    def _unit_normalization_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        view = x.reshape((*x.value.shape[: attributes["axis"]], -1))
+        dy = dy.reshape(view.value.shape)
+        factor, relative = self._unit_factor(view)
+        product = self._product(
+            lambda a, b: (a * b).sum(axis=-1, keepdims=True), view, dy, view.value.shape[-1]
+        )
+        slope = factor**2 * np.abs(product.value)
+        size = np.abs(dy.value) + np.abs(view.value) * slope
+        error = dy.error + np.abs(view.value) * factor**2 * product.error + view.error * slope
+        value = oracle.unit_normalization_backward(view.value, dy.value)
+        dx = Bounded(value, factor * (error + size * (3 * relative + 8 * EPS)))
+        return dx.reshape(x.value.shape), []
+
+    def _unit_factor(self, x: Bounded) -> tuple[np.ndarray, np.ndarray]:
+        """1 / sqrt(sum x^2) and its relative error."""
+        m = x.value.shape[-1]
+        mean = mean_square_of(x, (-1,))
+        return inverse_root(Bounded(m * mean.value, m * mean.error), 0.0)
 
     # ---- Shapes ---------------------------------------------------------------------------------
 
@@ -524,6 +862,30 @@ def transposed_geometry(attributes: dict[str, Any]) -> tuple[Any, ...]:
     return attributes["strides"], attributes["padding"], extra, dilation
 
 
+def mean_of(x: Bounded, axes: tuple[int, ...]) -> Bounded:
+    length = x.value.size / np.prod(np.delete(x.value.shape, axes))
+    size = np.abs(x.value).mean(axis=axes, keepdims=True)
+    error = x.error.mean(axis=axes, keepdims=True) + 2 * length * EPS * size
+    return Bounded(x.value.mean(axis=axes, keepdims=True), error)
+
+
+def difference(a: Bounded, b: Bounded) -> Bounded:
+    value = a.value - b.value
+    return Bounded(value, a.error + b.error + EPS * np.abs(value))
+
+
+def mean_square_of(x: Bounded, axes: tuple[int, ...]) -> Bounded:
+    square = Bounded(x.value**2, (2 * np.abs(x.value) + x.error) * x.error)
+    return mean_of(square, axes)
+
+
+def inverse_root(x: Bounded, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """1 / sqrt(x + epsilon) and its relative error."""
+    sum_ = x.value + epsilon
+    assert (x.error < 0.1 * sum_).all(), "a variance too uncertain to be bounded"
+    return 1.0 / np.sqrt(sum_), 0.6 * x.error / sum_ + 4 * EPS
+
+
 def softmax_relative_error(x: Bounded) -> np.ndarray:
     """exp(x - max) moves by the errors of both; its argument, sum and quotient are rounded."""
     n = x.value.shape[-1]
@@ -536,5 +898,9 @@ def parameter_count(op: Op) -> int:
     name, attributes = op
     if name == "batch_normalization":
         return 2 + attributes["center"] + attributes["scale"]
+    if name in {"group_normalization", "layer_normalization"}:
+        return attributes["center"] + attributes["scale"]
+    if name == "normalization":
+        return 0 if "mean" in attributes else 3
     has_kernel = {"conv2d", "conv2d_transpose", "dense", "depthwise_conv2d"}
     return 1 + attributes["use_bias"] if name in has_kernel else 0

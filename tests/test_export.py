@@ -262,6 +262,25 @@ def normalized(x: np.ndarray, p: dict[str, np.ndarray]) -> np.ndarray:
     return y * p.get("gamma", 1) + p.get("beta", 0)
 
 
+def standardized(x: np.ndarray, axes: tuple[int, ...], rms: bool = False) -> np.ndarray:
+    mean, variance = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
+    return (x if rms else x - mean) / np.sqrt(variance + 1e-3)
+
+
+def group_normalized(x: np.ndarray, groups: int) -> np.ndarray:
+    return standardized(x.reshape(3, 4, 5, groups, -1), (1, 2, 4)).reshape(x.shape)
+
+
+def enlarged(x: np.ndarray, axis: int) -> np.ndarray:
+    """Twice as long: each value a quarter of the way to the one before and the one behind."""
+    first, last = (np.take(x, [end], axis) for end in (0, -1))
+    size = x.shape[axis]
+    before = np.concatenate([first, np.take(x, range(size - 1), axis)], axis)
+    behind = np.concatenate([np.take(x, range(1, size), axis), last], axis)
+    pairs = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * behind], axis + 1)
+    return pairs.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
+
+
 NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-3}
 BOTH = {"center": True, "scale": True, **NORMALIZATION}
 NEITHER = {"center": False, "scale": False, **NORMALIZATION}
@@ -278,6 +297,27 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_noise", 1, [], {"stddev": 0.5, "seed": 1}, lambda x, _: x[0]),
+    ("random_brightness", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_contrast", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_erasing", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    (
+        "random_crop",
+        1,
+        [],
+        {"height": 3, "width": 4, "window": (1, 0, 3, 4), "seed": 1},
+        lambda x, _: x[0][:, 1:4, :4],
+    ),
+    (
+        "random_crop",
+        1,
+        [],
+        {"height": 4, "width": 8, "window": (1, 0, 2, 4), "seed": 1},
+        lambda x, _: enlarged(enlarged(x[0][:, 1:3, :4], 1), 2),
+    ),
+    ("random_flip", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_rotation", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_translation", 1, [], {"seed": 1}, lambda x, _: x[0]),
+    ("random_zoom", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("global_max_pooling2d", 1, [], {}, lambda x, _: x[0].max(axis=(1, 2), keepdims=True)),
     (
         "average_pooling2d",
@@ -294,6 +334,62 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
         lambda x, p: np.where(x[0] > 0, 1, p["alpha"]) * x[0],
     ),
     ("softmax", 1, [], {"axis": 1}, lambda x, _: softmax(x[0], axis=1)),
+    (
+        "layer_normalization",
+        1,
+        ["gamma", "beta"],
+        {"axis": 3, "center": True, "scale": True, "rms_scaling": False, "epsilon": 1e-3},
+        lambda x, p: standardized(x[0], (3,)) * p["gamma"] + p["beta"],
+    ),
+    (
+        "layer_normalization",
+        1,
+        [],
+        {"axis": 1, "center": False, "scale": False, "rms_scaling": False, "epsilon": 1e-3},
+        lambda x, _: standardized(x[0], (1, 2, 3)),
+    ),
+    (
+        "layer_normalization",
+        1,
+        ["gamma"],
+        {"axis": 3, "center": False, "scale": True, "rms_scaling": True, "epsilon": 1e-3},
+        lambda x, p: standardized(x[0], (3,), rms=True) * p["gamma"],
+    ),
+    (
+        "group_normalization",
+        1,
+        ["gamma", "beta"],
+        {"groups": 2, "center": True, "scale": True, "epsilon": 1e-3},
+        lambda x, p: group_normalized(x[0], 2) * p["gamma"] + p["beta"],
+    ),
+    (
+        "group_normalization",
+        1,
+        [],
+        {"groups": 6, "center": False, "scale": False, "epsilon": 1e-3},
+        lambda x, _: group_normalized(x[0], 6),
+    ),
+    (
+        "normalization",
+        1,
+        ["mean", "variance"],
+        {"axis": (3,), "invert": False},
+        lambda x, p: (x[0] - p["mean"]) / np.sqrt(p["variance"]),
+    ),
+    (
+        "normalization",
+        1,
+        [],
+        {"axis": (2,), "invert": True, "mean": tuple(range(5)), "variance": (4.0,) * 5},
+        lambda x, _: np.arange(5)[:, None] + 2 * x[0],
+    ),
+    (
+        "unit_normalization",
+        1,
+        [],
+        {"axis": 2},
+        lambda x, _: x[0] / np.sqrt((x[0] ** 2).sum(axis=(2, 3), keepdims=True)),
+    ),
     (
         "batch_normalization",
         1,

@@ -73,6 +73,19 @@ def test_inputs_are_those_of_the_golden_numbers() -> None:
     assert runs.fingerprint() == GOLDEN["fingerprint"]
 
 
+# Layer and factors; nothing lies so between two pixels that rounding decides which is nearer.
+AUGMENTATIONS: list[tuple[Any, ...]] = [
+    ("RandomTranslation", 0.13, 0.13),
+    ("RandomTranslation", -0.77, 0.31),
+    ("RandomTranslation", 1.0, -0.95),
+    ("RandomRotation", 0.11),
+    ("RandomRotation", -0.37),
+    ("RandomZoom", 0.43, -0.29),
+    ("RandomZoom", 0.97, 0.63),
+    ("RandomZoom", -0.6, None),
+]
+
+
 # ---- Golden -------------------------------------------------------------------------------------
 
 
@@ -112,6 +125,7 @@ def test_layer(case: str) -> None:
     assert_same_numbers(runs.layer(convlet, case), GOLDEN["layer"][case])
 
 
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
 @pytest.mark.parametrize("case", runs.TRAINING_CASES)
 def test_layer_training(case: str) -> None:
     assert_same_numbers(runs.layer_training(convlet, case), GOLDEN["training"][case])
@@ -171,6 +185,43 @@ class TestLive:
     @pytest.mark.parametrize("case", runs.GRAPH_CASES)
     def test_graph_training(self, keras: Any, case: str) -> None:
         assert_same_numbers(*(runs.graph_training(k, case) for k in (convlet, keras)))
+
+    @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+    @pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
+    def test_images_seen_through_a_map(
+        self, keras: Any, fill_mode: str, interpolation: str
+    ) -> None:
+        """Of which nothing is random: the lowest number is the highest."""
+        sampling = {"fill_mode": fill_mode, "interpolation": interpolation, "fill_value": 0.7}
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+        for name, *factors in AUGMENTATIONS:
+            bounds = [None if factor is None else (factor, factor) for factor in factors]
+            ours, theirs = (
+                np.asarray(getattr(k.layers, name)(*bounds, **sampling)(x, training=True))
+                for k in (convlet, keras)
+            )
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize("size", [(7, 9), (7, 4), (5, 12), (20, 20), (10, 5)])
+    def test_cropped_images_that_are_not_larger(self, keras: Any, size: tuple[int, int]) -> None:
+        """Of which nothing is random."""
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+        ours, theirs = (
+            np.asarray(k.layers.RandomCrop(*size)(x, training=True)) for k in (convlet, keras)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("name", "factor"), [("RandomContrast", 0.0), ("RandomBrightness", [0.4, 0.4])]
+    )
+    def test_images_of_another_color(self, keras: Any, name: str, factor: Any) -> None:
+        """Of which nothing is random: the lowest number is the highest."""
+        x = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+        ours, theirs = (
+            np.asarray(getattr(k.layers, name)(factor, (-1.0, 1.5), 3)(x, training=True))
+            for k in (convlet, keras)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
     @pytest.mark.parametrize("case", runs.GRAPH_CASES)
     def test_configuration_of_a_graph(self, keras: Any, case: str) -> None:

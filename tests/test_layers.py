@@ -154,6 +154,88 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (5,),
         [(5,)] * 3,
     ),
+    "layer_normalization": (layers.LayerNormalization, (4, 3, 5), (4, 3, 5), [(5,)] * 2),
+    "layer_normalization of all": (
+        lambda **k: layers.LayerNormalization((2, 1, 3), scale=False, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [(4, 3, 5)],
+    ),
+    "group_normalization": (
+        lambda **k: layers.GroupNormalization(3, beta_regularizer="l2", **k),
+        (4, 6),
+        (4, 6),
+        [(6,)] * 2,
+    ),
+    "group_normalization of channels": (
+        lambda **k: layers.GroupNormalization(-1, 3, center=False, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [(5,)],
+    ),
+    "random_flip": (lambda **k: layers.RandomFlip("vertical", **k), (5, 4, 3), (5, 4, 3), []),
+    "random_translation": (
+        lambda **k: layers.RandomTranslation(0.1, (0, 0.2), "wrap", seed=3, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_rotation": (
+        lambda **k: layers.RandomRotation((-0.1, 0.3), "constant", fill_value=2.0, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_zoom": (
+        lambda **k: layers.RandomZoom(0.1, interpolation="nearest", **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_contrast": (
+        lambda **k: layers.RandomContrast((0.1, 0.3), (0, 1), 3, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_brightness": (
+        lambda **k: layers.RandomBrightness(0.2, **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "random_crop": (lambda **k: layers.RandomCrop(3, 2, **k), (5, 4, 3), (3, 2, 3), []),
+    "random_crop of small images": (
+        lambda **k: layers.RandomCrop(7, 2, seed=1, **k),
+        (5, 4, 3),
+        (7, 2, 3),
+        [],
+    ),
+    "random_erasing": (
+        lambda **k: layers.RandomErasing((0.1, 0.9), 0.5, [1, 2, 3], **k),
+        (5, 4, 3),
+        (5, 4, 3),
+        [],
+    ),
+    "normalization": (layers.Normalization, (4, 3, 5), (4, 3, 5), [(5,), (5,), ()]),
+    "normalization back": (
+        lambda **k: layers.Normalization((1, -1), invert=True, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [(4, 5), (4, 5), ()],
+    ),
+    "normalization given": (
+        lambda **k: layers.Normalization(None, mean=2, variance=3.5, **k),
+        (4, 3, 5),
+        (4, 3, 5),
+        [],
+    ),
+    "unit_normalization": (
+        lambda **k: layers.UnitNormalization(axis=[1, 2], **k),
+        (4, 3),
+        (4, 3),
+        [],
+    ),
     "flatten": (Flatten, (4, 3, 2), (24,), []),
     "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
@@ -201,12 +283,12 @@ def test_call_on_an_array(case: str, rng: np.random.Generator) -> None:
     make, input_shape, output_shape, _ = CASES[case]
     layer = make()
     x = rng.random((3, *input_shape), np.float32)
-    y = layer(x)
+    y = layer(x, training=False)
     assert y.dtype == np.float32
     assert y.shape == (3, *output_shape)
     model = Sequential([Input(input_shape), layer])
     np.testing.assert_array_equal(model.predict(x, verbose=0), y)
-    np.testing.assert_array_equal(layer(x.astype(np.float64)), y)
+    np.testing.assert_array_equal(layer(x.astype(np.float64), training=False), y)
 
 
 @each_case
@@ -515,6 +597,44 @@ BAD_ARGUMENTS = {
     "epsilon": (lambda: layers.BatchNormalization(epsilon=-1), "`epsilon`"),
     "momentum": (lambda: layers.BatchNormalization(momentum=None), "`momentum`"),
     "axis": (lambda: layers.BatchNormalization(axis="last"), "`axis`"),
+    "layer normalization epsilon": (lambda: layers.LayerNormalization(epsilon="a"), "`epsilon`"),  # type: ignore[arg-type]
+    "layer normalization no axis": (lambda: layers.LayerNormalization([]), "at least one axis"),
+    "layer normalization constraint": (
+        lambda: layers.LayerNormalization(gamma_constraint="non_ng"),
+        "Could not interpret constraint identifier: non_ng",
+    ),
+    "group count": (
+        lambda: layers.GroupNormalization(0),
+        (
+            "Received an invalid value for argument `groups`, expected a positive integer (or `-1` "
+            "for instance normalization). Received: groups=0"
+        ),
+    ),
+    "group axis": (lambda: layers.GroupNormalization(3, axis="a"), "`axis`"),  # type: ignore[arg-type]
+    "unit axes": (lambda: layers.UnitNormalization(axis=["a"]), "`axis`"),  # type: ignore[list-item]
+    "mean alone": (
+        lambda: layers.Normalization(mean=3),
+        (
+            "When setting values directly, both `mean` and `variance` must be set. "
+            "Received: mean=3 and variance=None"
+        ),
+    ),
+    "mean of another shape": (
+        lambda: layers.Normalization(mean=[3, 4], variance=1),
+        (
+            "`mean` and `variance` must have the same shape. Received: mean shape (2,) and "
+            "variance shape ()"
+        ),
+    ),
+    "rank of mean": (
+        lambda: layers.Normalization(None, mean=[3, 4], variance=[1, 2]),
+        (
+            "The rank of `mean` must be less than or equal to the number of axes (0). "
+            "Received: mean shape (2,) for axis ()"
+        ),
+    ),
+    "mean text": (lambda: layers.Normalization(mean="a", variance=1), "`mean` must be finite"),
+    "normalization axis": (lambda: layers.Normalization("a"), "`axis`"),  # type: ignore[arg-type]
     "pool padding": (lambda: MaxPooling2D(2, padding="full"), "`padding`"),
     "name": (lambda: Dense(3, name="a/b"), "cannot contain character `/`. Received: name=a/b"),
     "name number": (lambda: Dense(3, name=3), "Argument `name` must be a string"),
@@ -610,6 +730,50 @@ BAD_INPUTS = {
         (None, 4, 4, 3),
         "BatchNormalization does not support `axis=1`; the only supported value is -1",
     ),
+    "axis of normalization": (
+        layers.Normalization(axis=3),
+        (None, 4, 3),
+        (
+            r"All `axis` values must be in the range \[-ndim, ndim\). "
+            r"Received inputs with ndim=3, while axis=\(3,\)"
+        ),
+    ),
+    "batch axis of normalization": (
+        layers.Normalization(axis=(0, 1)),
+        (None, 4, 3),
+        r"Normalization does not support `axis=\(0, 1\)`",
+    ),
+    "mean that does not stretch": (
+        layers.Normalization(mean=[1, 2], variance=[1, 2]),
+        (None, 4, 3),
+        r"`mean` must have a shape that can be stretched to \(3,\)",
+    ),
+    "axis of layer normalization": (
+        layers.LayerNormalization(axis=[1, 2]),
+        (None, 4, 4, 3),
+        r"LayerNormalization does not support `axis=\[1, 2\]`",
+    ),
+    "axis of the batch": (layers.UnitNormalization(axis=0), (None, 4), "without that of the batch"),
+    "axis out of bounds": (
+        layers.LayerNormalization(axis=3),
+        (None, 4, 4),
+        r"Axis 3 is out of bounds for input shape \(None, 4, 4\). Received: axis=3",
+    ),
+    "axis of group normalization": (
+        layers.GroupNormalization(2, axis=1),
+        (None, 4, 4, 3),
+        "GroupNormalization does not support `axis=1`; the only supported value is -1",
+    ),
+    "too many groups": (
+        layers.GroupNormalization(),
+        (None, 4, 4, 3),
+        r"Number of groups \(32\) cannot be more than the number of channels \(3\).",
+    ),
+    "groups of different sizes": (
+        layers.GroupNormalization(2),
+        (None, 4, 4, 3),
+        r"Number of groups \(2\) must be a multiple of the number of channels \(3\).",
+    ),
     "noise_shape of another rank": (
         layers.Dropout(0.5, noise_shape=(None, 3)),
         (None, 4, 3),
@@ -694,6 +858,81 @@ def test_weights_of_batch_normalization() -> None:
         moving = ["moving_mean", "moving_variance"]
         expected = [["gamma", "beta"], moving] if trainable else [[], ["gamma", "beta", *moving]]
         assert names == expected
+
+
+@pytest.mark.parametrize("axis", ["a", 1.5, None])
+@pytest.mark.parametrize("make", [layers.LayerNormalization, layers.UnitNormalization])
+def test_axis_that_is_no_integer_is_kerass_error(make: Any, axis: Any) -> None:
+    with pytest.raises(TypeError, match=r"an int or a list/tuple of ints.*eceived"):
+        make(axis=axis)
+
+
+def test_rms_scaling_warns_and_has_no_beta() -> None:
+    with pytest.warns(UserWarning, match="rms_scaling=True"):
+        layer = layers.LayerNormalization(scale=False, rms_scaling=True)
+    layer.build((None, 3))
+    assert [weight.name for weight in layer.weights] == ["gamma"]
+    assert layer.get_config()["rms_scaling"] is True
+
+
+def test_unit_normalization_of_zeros_is_zeros() -> None:
+    x = np.array([[0, 0], [3, 4]], np.float32)
+    np.testing.assert_allclose(layers.UnitNormalization()(x), [[0, 0], [0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [-1, (1, 2), None])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_adapt_finds_mean_and_variance(axis: Any, dtype: str, rng: np.random.Generator) -> None:
+    """Of 600 rows: more than are read at once; the sums are of float64."""
+    x = rng.integers(0, 256, (600, 3, 4)).astype(dtype)
+    axes = {-1: (0, 1), (1, 2): (0,), None: (0, 1, 2)}[axis]
+    exact = x.astype(np.float64)
+    expected = [exact.mean(axis=axes), exact.var(axis=axes)]
+    for data in (x, [x[:7], (x[7:500], None), x[500:]]):
+        layer = layers.Normalization(axis)
+        layer.adapt(data)
+        for value, wanted in zip(layer.get_weights(), [*expected, np.zeros(())], strict=True):
+            np.testing.assert_allclose(value, wanted, rtol=1e-7, atol=1e-30)
+    y = layer(x[:5])
+    np.testing.assert_allclose(y, (exact[:5] - expected[0]) / expected[1] ** 0.5, atol=1e-5)
+    assert layer.trainable_weights == []
+
+
+def test_adapt_reaches_a_model_that_has_been_used(rng: np.random.Generator) -> None:
+    model = Sequential([Input((3,)), layers.Normalization()])
+    x = rng.normal(2.0, 3.0, (50, 3)).astype(np.float32)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    model.layers[0].adapt(x)
+    y = model.predict(x, verbose=0)
+    np.testing.assert_allclose(y.mean(axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(y.std(axis=0), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (7, TypeError, "Unsupported data type: <class 'int'>"),
+        ([[1.0]], TypeError, "Got an element of type list"),
+        ([], ValueError, "empty iterable"),
+        (np.zeros((0, 3)), ValueError, "empty"),
+        (np.zeros((2, 4)), ValueError, r"data.shape=\(2, 4\)|incompatible"),
+        ([np.zeros((2, 3)), np.zeros((2, 4))], ValueError, r"data.shape=\(2, 4\)"),
+        (np.array([["a"] * 3]), ValueError, "`data` must be real numbers"),
+    ],
+)
+def test_data_that_cannot_be_adapted_to(data: Any, error: Any, message: str) -> None:
+    layer = layers.Normalization()
+    layer.build((None, 3))
+    before = layer.get_weights()
+    with pytest.raises(error, match=message):
+        layer.adapt(data)
+    for value, expected in zip(layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_adapt_is_refused_where_the_mean_was_given() -> None:
+    with pytest.raises(ValueError, match="was given `mean` and `variance`"):
+        layers.Normalization(mean=1, variance=2).adapt(np.zeros((2, 3)))
 
 
 def test_dropout_scales_what_it_keeps() -> None:

@@ -60,8 +60,42 @@ def normal(**changes: Any) -> Op:
     return "batch_normalization", {**defaults, **changes}
 
 
+def layer_normal(axis: int, **changes: Any) -> Op:
+    defaults = {"center": True, "scale": True, "rms_scaling": False, "epsilon": 1e-3}
+    return "layer_normalization", {"axis": axis, **defaults, **changes}
+
+
+def group_normal(groups: int, **changes: Any) -> Op:
+    defaults = {"center": True, "scale": True, "epsilon": 1e-3}
+    return "group_normalization", {"groups": groups, **defaults, **changes}
+
+
 def drop(rate: float = 0.4, **changes: Any) -> Op:
     return "dropout", {"rate": rate, "seed": 2**40 + 7, **changes}
+
+
+def augment(name: str, fill_mode: str, interpolation: str = "bilinear", **bounds: Any) -> Op:
+    attributes: dict[str, Any] = {"seed": 2**41 + 5, "fill_value": 0.75}
+    for of, (lower, upper) in bounds.items():
+        attributes[f"{of}_lower"], attributes[f"{of}_upper"] = lower, upper
+    attributes |= {"fill_mode": fill_mode, "interpolation": interpolation}
+    return f"random_{name}", attributes
+
+
+def recolor(name: str, lower: float, upper: float) -> Op:
+    attributes = {"factor_lower": lower, "factor_upper": upper, "seed": 2**42 + 1}
+    return f"random_{name}", {"value_lower": -1.5, "value_upper": 1.0, **attributes}
+
+
+def crop(height: int, width: int, window: tuple[int, ...], **changes: Any) -> Op:
+    attributes = {"height": height, "width": width, "window": window, "seed": 2**43 + 9}
+    return "random_crop", {**attributes, **changes}
+
+
+def erase(*fill_value: float) -> Op:
+    bounds = {"factor_lower": 0.5, "factor_upper": 1.0, "scale_lower": 0.1, "scale_upper": 0.6}
+    attributes = {"value_lower": -1.0, "value_upper": 1.0, "fill_value": fill_value, "seed": 11}
+    return "random_erasing", {**bounds, **attributes}
 
 
 def flat(*shape: int) -> Op:
@@ -278,9 +312,115 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
             dense(3),
         ],
     ),
+    "layer_normal": ((4, 3, 17), [layer_normal(3)]),
+    "layer_normal_of_all": ((5, 4, 7), [layer_normal(1, scale=False)]),
+    "layer_normal_everywhere": (
+        (6, 5, 2),
+        [
+            conv(9, (2, 2)),
+            layer_normal(2),
+            act("tanh"),
+            flat(5, 4, 9),
+            dense(70),
+            layer_normal(1, center=False),
+            dense(3),
+            layer_normal(1, scale=False, center=False),
+        ],
+    ),
+    "layer_normal_rms": (
+        (9,),
+        [dense(37), layer_normal(1, center=False, rms_scaling=True), dense(3)],
+    ),
+    "group_normal": ((4, 3, 6), [group_normal(2)]),
+    "group_normal_of_channels": ((5, 4, 17), [group_normal(17, scale=False)]),
+    "group_normal_everywhere": (
+        (6, 5, 2),
+        [
+            conv(36, (2, 2)),
+            group_normal(4),
+            act("relu"),
+            flat(5, 4, 36),
+            dense(10),
+            group_normal(2, center=False, epsilon=0.1),
+            dense(3),
+            group_normal(1, center=False, scale=False, epsilon=0.1),
+        ],
+    ),
+    "flip": ((5, 4, 3), [("random_flip", {"horizontal": True, "vertical": True, "seed": 2**40})]),
+    "flip_one_channel": (
+        (5, 19, 1),
+        [("random_flip", {"horizontal": True, "vertical": False, "seed": 7}), flat(5, 19, 1)],
+    ),
+    "translation": (
+        (5, 6, 2),
+        [augment("translation", "constant", height=(-0.5, 0.5), width=(0.1, 0.9)), dense(3)],
+    ),
+    "translation_nearest": (
+        (5, 6, 1),
+        [augment("translation", "wrap", "nearest", height=(-1, 1), width=(-1, 1))],
+    ),
+    "rotation": (
+        (7, 5, 3),
+        [conv(2, (1, 1)), augment("rotation", "reflect", factor=(-0.5, 0.5)), flat(7, 5, 2)],
+    ),
+    "zoom": ((6, 7, 2), [augment("zoom", "nearest", height=(-0.5, 0.9))]),
+    "contrast": ((5, 4, 3), [conv(2, (1, 1)), recolor("contrast", 0.5, 1.75), dense(3)]),
+    "brightness": ((5, 4, 3), [conv(2, (1, 1)), recolor("brightness", -0.5, 0.25), dense(3)]),
+    "crop": ((6, 7, 2), [conv(3, (1, 1)), crop(4, 3, (0, 1, 6, 5)), flat(4, 3, 3), dense(2)]),
+    "crop_of_small_images": (
+        (5, 7, 2),
+        [conv(3, (1, 1)), crop(6, 9, (0, 0, 4, 7), training_window=(1, 2, 4, 5)), dense(2)],
+    ),
+    "erasing": ((6, 7, 3), [conv(3, (1, 1)), erase(0.5, -0.25, 1.0), dense(2)]),
+    "augmented": (
+        (6, 5, 2),
+        [
+            ("random_flip", {"horizontal": False, "vertical": True, "seed": 1}),
+            conv(3, (1, 1)),
+            augment("translation", "wrap", height=(-0.2, 0.2), width=(-0.3, 0.3)),
+            augment("rotation", "constant", factor=(0.05, 0.2)),
+            augment("zoom", "reflect", height=(-0.3, 0.3), width=(-0.5, 0.5)),
+            act("tanh"),
+            flat(6, 5, 3),
+            dense(4),
+        ],
+    ),
+    "normalization": (
+        (4, 3, 5),
+        [("normalization", {"axis": (3,), "invert": False}), flat(4, 3, 5), dense(3)],
+    ),
+    "normalization_back": (
+        (4, 3, 5),
+        [conv(17, (1, 1)), ("normalization", {"axis": (1, 3), "invert": True})],
+    ),
+    "normalization_of_all": (
+        (4, 3),
+        [("normalization", {"axis": (), "invert": False}), act("tanh")],
+    ),
+    "normalization_given": (
+        (3, 2),
+        [
+            dense(2),
+            (
+                "normalization",
+                {"axis": (2,), "invert": False, "mean": (0.5, -1.0), "variance": (4.0, 0.0)},
+            ),
+        ],
+    ),
+    "unit_normal": ((4, 3, 5), [("unit_normalization", {"axis": 2})]),
+    "unit_normal_vector": ((9,), [dense(70), ("unit_normalization", {"axis": 1}), dense(3)]),
 }
 SMOOTH = {"sigmoid", "tanh", "softmax"}
-QUOTIENTS = {"average_pooling2d", "batch_normalization", "global_max_pooling2d"}
+QUOTIENTS = {
+    "average_pooling2d",
+    "batch_normalization",
+    "global_max_pooling2d",
+    "group_normalization",
+    "layer_normalization",
+    "normalization",
+    "random_crop",
+    "unit_normalization",
+}
 EXACT = [
     name
     for name, (_, ops) in CHAINS.items()
@@ -288,7 +428,20 @@ EXACT = [
     and QUOTIENTS.isdisjoint(op for op, _ in ops)
 ]
 # Those that do something else in training.
-ONLY_IN_TRAINING = {"batch_normalization", "dropout", "gaussian_dropout", "gaussian_noise"}
+ONLY_IN_TRAINING = {
+    "batch_normalization",
+    "dropout",
+    "gaussian_dropout",
+    "gaussian_noise",
+    "random_brightness",
+    "random_contrast",
+    "random_crop",
+    "random_erasing",
+    "random_flip",
+    "random_rotation",
+    "random_translation",
+    "random_zoom",
+}
 TWO_MODES = [
     name
     for name, (_, ops) in CHAINS.items()
@@ -353,9 +506,9 @@ def random_values(
     parameters = []
     for _, name, view in network.parameters():
         value = rng.normal(size=view.shape) / np.sqrt(max(1.0, np.prod(view.shape[:-1])))
-        if name == "moving_variance":
+        if name.endswith("variance"):
             value = rng.uniform(0.5, 2.0, view.shape)
-        parameters.append(value.astype(np.float32))
+        parameters.append(np.asarray(value, np.float32))
     return x, parameters
 
 
@@ -993,6 +1146,41 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((0, 4, 1), ("global_max_pooling2d", {})),
         ((), normal()),
         ((4, 0), normal()),
+        ((4, 4), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
+        ((4, 0, 1), ("random_flip", {"horizontal": True, "vertical": True, "seed": 1})),
+        ((4, 4, 1), ("random_flip", {"horizontal": True, "seed": 1})),
+        ((4, 4), recolor("contrast", 0, 1)),
+        ((4, 4), crop(2, 2, (0, 0, 4, 4))),
+        ((4, 4, 1), crop(5, 2, (0, 0, 4, 4))),
+        ((4, 4, 1), crop(2, 0, (0, 0, 4, 4))),
+        ((4, 4, 1), crop(2, 2, (0, 0, 4, 5))),
+        ((4, 4, 1), crop(2, 2, (-1, 0, 4, 4))),
+        ((4, 4, 1), crop(2, 2, (0, 0, 4))),
+        ((4, 4, 1), crop(2, 2, (0, 0, 4, 4), training_window=(0, 3, 4, 2))),
+        ((4, 4, 2), erase(0.1, 0.2, 0.3)),
+        ((4, 4), erase(0.1)),
+        ((4, 4, 1), ("random_brightness", {"factor_lower": 0, "factor_upper": 1, "seed": 1})),
+        ((4, 4), augment("rotation", "reflect", factor=(0, 1))),
+        ((4, 4, 1), augment("rotation", "mirror", factor=(0, 1))),
+        ((4, 4, 1), augment("zoom", "wrap", "bicubic", height=(0, 1))),
+        ((4, 4, 1), augment("translation", "wrap", height=(0, 1))),
+        ((4,), ("normalization", {"axis": (0,), "invert": False})),
+        ((4,), ("normalization", {"axis": (2,), "invert": False})),
+        ((4, 3), ("normalization", {"axis": (2, 1), "invert": False})),
+        ((0,), ("normalization", {"axis": (), "invert": False})),
+        ((4,), ("normalization", {"axis": (1,), "invert": False, "mean": (1.0,)})),
+        (
+            (2,),
+            ("normalization", {"axis": (), "invert": False, "mean": (1,), "variance": (1.0,)}),
+        ),
+        ((4,), layer_normal(0)),
+        ((4,), layer_normal(2)),
+        ((4, 0), layer_normal(1)),
+        ((4,), ("unit_normalization", {"axis": 3})),
+        ((4,), group_normal(3)),
+        ((4,), group_normal(5)),
+        ((4,), group_normal(0)),
+        ((0, 4), group_normal(2)),
         ((4,), drop(1.5)),
         ((4,), drop(float("nan"))),
         ((4,), drop(noise_shape=(3,))),

@@ -216,6 +216,25 @@ def test_philox_gives_its_authors_numbers(counter: str, key: str, words: str) ->
     assert oracle.philox(c, (k0, k1)).tolist() == w
 
 
+@pytest.mark.parametrize("rms", [False, True])
+def test_normalization_within_rows(rng: np.random.Generator, rms: bool) -> None:
+    x, dy = rng.normal(size=(2, 2, 3, 2, 4))
+    dx = oracle.standardized_backward(x, dy, 1e-3, rms)
+    assert_gradient(lambda x: oracle.standardized(x, 1e-3, rms), x, dy, dx)
+
+
+def test_contrast(rng: np.random.Generator) -> None:
+    x, dy = rng.normal(size=(2, 3, 4, 2))
+    dx = oracle.contrast_backward(dy, 1.7)
+    assert_gradient(lambda x: oracle.contrast(x, 1.7), x, dy, dx)
+
+
+def test_unit_normalization(rng: np.random.Generator) -> None:
+    x, dy = rng.normal(size=(2, 3, 5))
+    dx = oracle.unit_normalization_backward(x, dy)
+    assert_gradient(oracle.unit_normalization, x, dy, dx)
+
+
 @pytest.mark.parametrize("name", ["add", "average", "maximum", "minimum", "multiply", "subtract"])
 def test_merge(rng: np.random.Generator, name: str) -> None:
     xs = list(distinct(rng, (2 if name == "subtract" else 3, 4, 5)))

@@ -9,10 +9,14 @@ AttributeValue attribute_of(const py::handle& value, const std::string& name) {
   if (py::isinstance<py::float_>(value)) return value.cast<double>();
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (py::isinstance<py::tuple>(value) || py::isinstance<py::list>(value)) {
+    const auto items = value.cast<py::sequence>();
+    if (py::len(items) > 0 && py::isinstance<py::float_>(items[0])) {
+      return value.cast<std::vector<double>>();
+    }
     return value.cast<std::vector<std::int64_t>>();
   }
   throw py::type_error("Attribute `" + name +
-                       "` must be a bool, int, float, str or tuple of ints. Received: " +
+                       "` must be a bool, int, float, str or tuple of ints or floats. Received: " +
                        std::string(py::repr(value)));
 }
 

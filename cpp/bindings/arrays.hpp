@@ -50,7 +50,7 @@ void check_range(std::int64_t begin, std::int64_t end, std::int64_t size);
 
 Shape shape_of(const py::array& array);
 
-// {"name": bool | int | float | str | tuple of ints}
+// {"name": bool | int | float | str | tuple of ints or floats}
 Attributes attributes_of(const py::dict& values);
 
 }  // namespace convlet

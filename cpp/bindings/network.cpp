@@ -270,32 +270,35 @@ void predict(Network& network, const py::array& x, py::array& out, std::int64_t 
   network.predict(rows, begin, end, to);
 }
 
-void check_trainable(const Network& network, const std::vector<bool>& trainable) {
+void check_flags(const Network& network, const std::vector<bool>& flags, const char* argument) {
   const auto count = static_cast<std::size_t>(network.program().op_count);
-  if (trainable.size() == count) return;
-  throw ValueError("`trainable` must have one flag for each of the " + std::to_string(count) +
-                   " ops. Received: " + std::to_string(trainable.size()));
+  if (flags.size() == count) return;
+  throw ValueError("`" + std::string(argument) + "` must have one flag for each of the " +
+                   std::to_string(count) + " ops. Received: " + std::to_string(flags.size()));
 }
 
 void set_trainable(Network& network, const std::vector<bool>& trainable) {
-  check_trainable(network, trainable);
+  check_flags(network, trainable, "trainable");
   const Lock lock(network.mutex());
   network.set_trainable(trainable);
 }
 
 void predict_as_in_training(Network& network, const py::array& x, py::array& out,
-                            std::uint64_t step, const std::vector<bool>& trainable) {
+                            std::uint64_t step, const std::vector<bool>& trainable,
+                            const std::optional<std::vector<bool>>& resting) {
   const Rows rows = rows_of(x, network.program().tensors.front());
   check_rows(out, network.output_shape(), "out");
   data_of<float>(out, "out");
-  check_trainable(network, trainable);
+  check_flags(network, trainable, "trainable");
+  const std::vector<bool> rests = resting.value_or(std::vector<bool>(trainable.size(), false));
+  check_flags(network, rests, "resting");
   check_range(0, x.shape(0), out.shape(0));
   auto* to = static_cast<float*>(out.mutable_data());
   if (x.shape(0) == 0) return;
   const std::int64_t count = x.shape(0);
   const py::gil_scoped_release release;
   const Lock lock(network.mutex());
-  network.predict_as_in_training(rows, count, step, trainable, to);
+  network.predict_as_in_training(rows, count, step, trainable, rests, to);
 }
 
 py::tuple vector_jacobian_product(Network& network, const py::array& x, const py::array& dy,
@@ -393,7 +396,7 @@ void register_network(py::module_& m) {
       .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))
       .def("set_trainable", &set_trainable, arg("trainable"))
       .def("predict_as_in_training", &predict_as_in_training, arg("x"), arg("out"), arg("step"),
-           arg("trainable"))
+           arg("trainable"), arg("resting") = py::none())
       .def("vector_jacobian_product", &vector_jacobian_product, arg("x"), arg("dy"),
            arg("training") = false, arg("step") = 0);
 }

@@ -87,9 +87,11 @@ class Network {
   void predict(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
 
   // The output for all rows as one batch as in training, number `step`: with random masks and the
-  // batch's own statistics, from which the moving ones follow.
+  // batch's own statistics, from which the moving ones follow. Ops in `resting` do what they do in
+  // inference, if they are not trainable either.
   void predict_as_in_training(const Rows& x, std::int64_t rows, std::uint64_t step,
-                              const std::vector<bool>& trainable, float* out);
+                              const std::vector<bool>& trainable, const std::vector<bool>& resting,
+                              float* out);
 
   // What a batch was in training, for its gradients.
   struct TrainingStep {

@@ -300,11 +300,17 @@ void Network::predict(const Rows& x, std::int64_t begin, std::int64_t end, float
 }
 
 void Network::predict_as_in_training(const Rows& x, std::int64_t rows, std::uint64_t step,
-                                     const std::vector<bool>& trainable, float* out) {
+                                     const std::vector<bool>& trainable,
+                                     const std::vector<bool>& resting, float* out) {
   const Wanted wanted(program_, trainable);
+  std::vector<bool> resting_steps;
+  for (const Step& each : program_.steps) {
+    resting_steps.push_back(resting[static_cast<std::size_t>(each.index)]);
+  }
   const std::size_t steps = program_.steps.size();
   Run run = prepare_run(Mode::kTraining, rows, steps, wanted, true);
   run.phases = way_there(std::move(run.phases));
+  run.pass.resting = &resting_steps;
   run.pass.step = step;
   run.pass.batch_rows = rows;
   carry_alone(run, x, 0, rows, kAsTheyAre, copy_output(steps, program_.tensor_size(steps), out),

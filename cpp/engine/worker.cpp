@@ -147,7 +147,8 @@ BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice&
 }
 
 Context Worker::context(const Pass& pass, std::size_t s, const Slice& slice) const {
-  return {.training = pass.training,
+  const bool rests = pass.resting != nullptr && (*pass.resting)[s];
+  return {.training = pass.training && !rests,
           .frozen = pass.wanted->frozen[s],
           .step = pass.step,
           .batch_row = slice.batch_row,

@@ -29,10 +29,11 @@ struct Rows {
 // What all slices of a pass over a batch have in common.
 struct Pass {
   Weights weights;
-  const Wanted* wanted;          // of the backward pass
-  bool training = false;         // layers do what they do in training
-  std::uint64_t step = 0;        // of training
-  std::span<float* const> team;  // the workers' shared memory, by share
+  const Wanted* wanted;                        // of the backward pass
+  bool training = false;                       // layers do what they do in training
+  const std::vector<bool>* resting = nullptr;  // by step: but not these; nullptr: all of them
+  std::uint64_t step = 0;                      // of training
+  std::span<float* const> team;                // the workers' shared memory, by share
   std::int64_t batch_rows = 0;
   bool is_judged = false;      // the loss is wanted
   float penalty_scale = 0.0F;  // of the gradients of the ops' own penalties

@@ -134,8 +134,8 @@ void normalize_backward(std::int64_t pixels, std::int64_t c, const float* x, con
                         float* dx) {
   map_channels(pixels, c, dx, [&](std::int64_t at, std::int64_t channel) {
     const Vec centered = simd::load(x + at) - simd::load(mean + channel);
-    const Vec rest = simd::load(dy + at) - simd::load(a + channel);
-    return simd::load(scale + channel) * (rest - simd::load(b + channel) * centered);
+    const Vec rest = simd::load(scale + channel) * simd::load(dy + at) - simd::load(a + channel);
+    return rest - simd::load(b + channel) * centered;
   });
 }
 

@@ -31,7 +31,7 @@ void add_gradient_sums(std::int64_t pixels, std::int64_t c, const float* x, cons
 void normalize(std::int64_t pixels, std::int64_t c, const float* x, const float* mean,
                const float* scale, const float* shift, bool relu, float* y);
 
-// dx = scale (dy - a - b (x - mean)). dx must not be x or dy.
+// dx = scale dy - a - b (x - mean). dx must not be x or dy.
 void normalize_backward(std::int64_t pixels, std::int64_t c, const float* x, const float* mean,
                         const float* scale, const float* a, const float* b, const float* dy,
                         float* dx);

@@ -61,6 +61,14 @@ void random_group(const RandomRow& row, std::int64_t group, std::uint32_t (&out)
   }
 }
 
+void random_uniform(const RandomRow& row, std::int64_t size, float* u) {
+  for_groups(row, size, [&](const std::uint32_t* out, std::int64_t first, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      u[first + i] = static_cast<float>(out[i] >> 8) * 0x1p-24F;
+    }
+  });
+}
+
 void random_mask(const RandomRow& row, std::int64_t size, std::uint64_t threshold,
                  std::uint8_t* keep) {
   for_groups(row, size, [&](const std::uint32_t* out, std::int64_t first, std::int64_t count) {

@@ -22,6 +22,9 @@ inline constexpr std::int64_t kRandomGroup = 64;
 // "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 void random_group(const RandomRow& row, std::int64_t group, std::uint32_t (&out)[kRandomGroup]);
 
+// u[i] = number i of the row as a float in [0, 1), its upper 24 bits; 0 <= i < size.
+void random_uniform(const RandomRow& row, std::int64_t size, float* u);
+
 // keep[i] = 1 where number i of the row is at least `threshold`, else 0; 0 <= i < size.
 void random_mask(const RandomRow& row, std::int64_t size, std::uint64_t threshold,
                  std::uint8_t* keep);

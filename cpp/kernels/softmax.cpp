@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/vectors.hpp"
 #include "simd/math.hpp"
 #include "simd/vec.hpp"
 
@@ -18,43 +19,12 @@ float largest_of(Vec v) {
   return best;
 }
 
-float sum_of(Vec v) {
-  float total = 0.0F;
-  for (int i = 0; i < kLanes; ++i) total += v[i];
-  return total;
-}
-
-// The vectors of a contiguous axis: f(at, count) for each, the last one maybe in part.
-template <class F>
-void for_vectors(std::int64_t n, F&& f) {
-  for (std::int64_t at = 0; at < n; at += kLanes) {
-    f(at, static_cast<int>(std::min<std::int64_t>(kLanes, n - at)));
-  }
-}
-
-Vec load(const float* p, int count) {
-  return count == kLanes ? simd::load(p) : simd::load_partial(p, count);
-}
-
-void store(float* p, Vec v, int count) {
-  if (count == kLanes) {
-    simd::store(p, v);
-  } else {
-    simd::store_partial(p, v, count);
-  }
-}
-
-// The first `count` lanes of v, and `filler` behind them.
-Vec filled(Vec v, int count, float filler) {
-  return simd::first_lanes(count) ? v : simd::broadcast(filler);
-}
-
 // One axis of neighbours in memory.
 struct Contiguous {
   static float largest(std::int64_t n, const float* x) {
     Vec best = simd::broadcast(-__builtin_inff());
     for_vectors(n, [&](std::int64_t at, int count) {
-      best = simd::max(best, filled(load(x + at, count), count, -__builtin_inff()));
+      best = simd::max(best, filled(load_first(x + at, count), count, -__builtin_inff()));
     });
     return largest_of(best);
   }
@@ -63,44 +33,46 @@ struct Contiguous {
     const float top = largest(n, x);
     Vec total = simd::zero();
     for_vectors(n, [&](std::int64_t at, int count) {
-      const Vec e = simd::exp(load(x + at, count) - top);
-      store(y + at, e, count);
+      const Vec e = simd::exp(load_first(x + at, count) - top);
+      store_first(y + at, e, count);
       total += filled(e, count, 0.0F);
     });
     const float factor = 1.0F / sum_of(total);
-    for_vectors(
-        n, [&](std::int64_t at, int count) { store(y + at, load(y + at, count) * factor, count); });
+    for_vectors(n, [&](std::int64_t at, int count) {
+      store_first(y + at, load_first(y + at, count) * factor, count);
+    });
   }
 
   static void log_softmax(std::int64_t n, const float* x, float* y) {
     const float top = largest(n, x);
     Vec total = simd::zero();
     for_vectors(n, [&](std::int64_t at, int count) {
-      total += filled(simd::exp(load(x + at, count) - top), count, 0.0F);
+      total += filled(simd::exp(load_first(x + at, count) - top), count, 0.0F);
     });
     const float log_total = std::log(sum_of(total));
     for_vectors(n, [&](std::int64_t at, int count) {
-      store(y + at, load(x + at, count) - top - log_total, count);
+      store_first(y + at, load_first(x + at, count) - top - log_total, count);
     });
   }
 
   static void softmax_backward(std::int64_t n, const float* y, const float* dy, float* dx) {
     Vec dot = simd::zero();
     for_vectors(n, [&](std::int64_t at, int count) {
-      dot = simd::fma(load(y + at, count), load(dy + at, count), dot);
+      dot = simd::fma(load_first(y + at, count), load_first(dy + at, count), dot);
     });
     const float sum = sum_of(dot);
     for_vectors(n, [&](std::int64_t at, int count) {
-      store(dx + at, load(y + at, count) * (load(dy + at, count) - sum), count);
+      store_first(dx + at, load_first(y + at, count) * (load_first(dy + at, count) - sum), count);
     });
   }
 
   static void log_softmax_backward(std::int64_t n, const float* y, const float* dy, float* dx) {
     Vec total = simd::zero();
-    for_vectors(n, [&](std::int64_t at, int count) { total += load(dy + at, count); });
+    for_vectors(n, [&](std::int64_t at, int count) { total += load_first(dy + at, count); });
     const float sum = sum_of(total);
     for_vectors(n, [&](std::int64_t at, int count) {
-      store(dx + at, load(dy + at, count) - simd::exp(load(y + at, count)) * sum, count);
+      store_first(dx + at, load_first(dy + at, count) - simd::exp(load_first(y + at, count)) * sum,
+                  count);
     });
   }
 };
@@ -111,8 +83,8 @@ struct SideBySide {
   std::int64_t stride;
   int count;
 
-  Vec at(const float* p, std::int64_t i) const { return load(p + i * stride, count); }
-  void put(float* p, std::int64_t i, Vec v) const { store(p + i * stride, v, count); }
+  Vec at(const float* p, std::int64_t i) const { return load_first(p + i * stride, count); }
+  void put(float* p, std::int64_t i, Vec v) const { store_first(p + i * stride, v, count); }
 
   Vec largest(const float* x) const {
     Vec best = at(x, 0);

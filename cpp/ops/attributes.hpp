@@ -11,8 +11,8 @@
 
 namespace convlet {
 
-using AttributeValue =
-    std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+using AttributeValue = std::variant<bool, std::int64_t, double, std::string,
+                                    std::vector<std::int64_t>, std::vector<double>>;
 
 class Attributes {
  public:
@@ -27,6 +27,9 @@ class Attributes {
   }
   std::string text(const std::string& name) const { return get<std::string>(name, "a string"); }
   Shape integers(const std::string& name) const { return get<Shape>(name, "a tuple of integers"); }
+  std::vector<double> numbers(const std::string& name) const {
+    return get<std::vector<double>>(name, "a tuple of floats");
+  }
   // An integer in [1, kMaxElements].
   std::int64_t positive(const std::string& name) const;
   // Two such integers.

@@ -216,8 +216,9 @@ class BatchNormalization final : public Op {
     }
     const float one_of = 1.0F / static_cast<float>(team.batch_rows * pixels_);
     for (std::int64_t i = 0; i < c_; ++i) {
-      first[i] *= one_of;
-      second[i] *= one_of * inverse[i] * inverse[i];
+      const float factor = one_of * own[kScale * stride_ + i];
+      first[i] *= factor;
+      second[i] *= factor * inverse[i] * inverse[i];
     }
   }
 

@@ -1,5 +1,7 @@
 // One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp,
-// gaussian_dropout: gaussian_noise.cpp, softmax: activation.cpp).
+// gaussian_dropout: gaussian_noise.cpp, random_rotation, random_translation and random_zoom:
+// random_affine.cpp, random_brightness and random_contrast: random_color.cpp, softmax:
+// activation.cpp).
 #pragma once
 
 #include "ops/op.hpp"
@@ -19,11 +21,23 @@ std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Sh
 std::unique_ptr<Op> make_activity_regularization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_group_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_layer_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_brightness(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_contrast(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_crop(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_erasing(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_flip(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_rotation(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_translation(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_random_zoom(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_unit_normalization(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.
 std::unique_ptr<Op> make_add(const Attributes& attributes, const std::vector<Shape>& inputs);

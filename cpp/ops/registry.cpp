@@ -29,15 +29,27 @@ constexpr Entry kOps[] = {
     {"gaussian_dropout", make_gaussian_dropout},
     {"gaussian_noise", make_gaussian_noise},
     {"global_max_pooling2d", make_global_max_pooling2d},
+    {"group_normalization", make_group_normalization},
+    {"layer_normalization", make_layer_normalization},
     {"max_pooling2d", make_max_pooling2d},
     {"maximum", nullptr, make_maximum},
     {"minimum", nullptr, make_minimum},
     {"multiply", nullptr, make_multiply},
+    {"normalization", make_normalization},
     {"prelu", make_prelu},
+    {"random_brightness", make_random_brightness},
+    {"random_contrast", make_random_contrast},
+    {"random_crop", make_random_crop},
+    {"random_erasing", make_random_erasing},
+    {"random_flip", make_random_flip},
+    {"random_rotation", make_random_rotation},
+    {"random_translation", make_random_translation},
+    {"random_zoom", make_random_zoom},
     {"rescaling", make_rescaling},
     {"reshape", make_reshape},
     {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
+    {"unit_normalization", make_unit_normalization},
 };
 
 }  // namespace
@@ -60,6 +72,7 @@ std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attribute
 double Op::flops() const {
   if (parameters_.empty()) return 0.0;
   const Shape& kernel = parameters_.front().shape;
+  if (kernel.empty()) return 0.0;
   return 2.0 * static_cast<double>(elements(output_shape_)) *
          static_cast<double>(elements(kernel)) / static_cast<double>(kernel.back());
 }

@@ -109,12 +109,29 @@ class BoundNetwork:
         """
         self.native.set_trainable(self._trainable_ops())
 
-    def predict_as_in_training(self, x: Input, call: int) -> npt.NDArray[np.float32]:
-        """Returns the outputs for a batch of rows as in training, for the call-th time."""
+    @property
+    def trains_by_default(self) -> bool:
+        """Whether a layer does what it does in training unless a call says otherwise."""
+        return any(layer.TRAINING_BY_DEFAULT for layer in self._layer_of_op)
+
+    def predict_as_in_training(
+        self, x: Input, call: int, *, by_default: bool = False
+    ) -> npt.NDArray[np.float32]:
+        """Returns the outputs for a batch of rows as in training, for the call-th time.
+
+        Args:
+            x: Rows.
+            call: Number of the call: random numbers depend on it.
+            by_default: Whether only those layers do so whose default it is.
+        """
         self.synchronize()
         outputs = np.empty((len(x), *self.output_shape), np.float32)
+        trainable, resting = self._trainable_ops(), [False] * len(self._layer_of_op)
+        if by_default:
+            resting = [not layer.TRAINING_BY_DEFAULT for layer in self._layer_of_op]
+            trainable = [False] * len(resting)
         # Steps of training count from 0: calls have the upper half of the numbers.
-        self.native.predict_as_in_training(x, outputs, 2**63 + call, self._trainable_ops())
+        self.native.predict_as_in_training(x, outputs, 2**63 + call, trainable, resting)
         return outputs
 
     def predict(self, x: Input) -> npt.NDArray[np.float32]:

@@ -533,7 +533,8 @@ class Trainer(Saveable):
         Args:
             inputs: Input, shape (n, *row); or a symbolic tensor, to use the model as a layer.
             training: Whether layers do what they do in training, for all rows as one batch:
-                dropout drops, batch normalization uses and updates its statistics.
+                dropout drops, batch normalization uses and updates its statistics. `None`: layers
+                that change images at random do, as in Keras, the others do not.
 
         Returns:
             A float32 array of shape (n, *output_row), or a symbolic tensor.
@@ -543,10 +544,14 @@ class Trainer(Saveable):
         """
         if is_symbolic(inputs):
             return self._call_symbolically(inputs)
-        if not training:
+        if training is not None and not training:
             return self.predict_on_batch(inputs)
         network, rows = self._network_and_rows(inputs)
-        return network.predict_as_in_training(rows, self._next_training_call())
+        if training is None and not network.trains_by_default:
+            return network.predict(rows)
+        return network.predict_as_in_training(
+            rows, self._next_training_call(), by_default=training is None
+        )
 
     # Helpers
 

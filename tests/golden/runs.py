@@ -150,6 +150,27 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
             ("SpatialDropout2D", {"rate": 0.5}),
         ],
     ),
+    "layer_normalization_of_all": (
+        (4, 3, 5),
+        [("LayerNormalization", {"axis": [1, 2, 3], "epsilon": 0.1, "scale": False})],
+    ),
+    "normalization": (
+        (3, 2, 4),
+        [
+            ("Normalization", {}),
+            ("Normalization", {"axis": (1, 3)}),
+            ("Normalization", {"axis": None, "invert": True}),
+        ],
+    ),
+    "normalization_given": (
+        (3, 2, 4),
+        [
+            ("Normalization", {"axis": (1, 3), "mean": [1, 2, 3, 4], "variance": [4, 1, 0, 2]}),
+            ("Normalization", {"axis": (2, -1), "mean": [[0.5], [1]], "variance": [[2], [3]]}),
+            ("Normalization", {"axis": None, "mean": 1.5, "variance": 2, "invert": True}),
+        ],
+    ),
+    "unit_normalization": ((4, 3, 5), [("UnitNormalization", {"axis": [2, 3]})]),
     "dense_map": ((3, 4, 5), [("Dense", {"units": 6, "activation": "tanh"})]),
     "dense_sigmoid": ((7,), [("Dense", {"units": 4, "activation": "sigmoid"})]),
     "dense_softmax": ((7,), [("Dense", {"units": 4, "activation": "softmax"})]),
@@ -220,6 +241,21 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
         (5, 6, 2),
         [("BatchNormalization", {"center": False, "trainable": False})],
     ),
+    "normalization": ((7,), [("Normalization", {})]),
+    "layer_normalization": ((5, 6, 2), [("LayerNormalization", {})]),
+    "layer_normalization_rms": (
+        (7,),
+        [("LayerNormalization", {"rms_scaling": True, "epsilon": 0.1})],
+    ),
+    "group_normalization": (
+        (5, 6, 2),
+        [("GroupNormalization", {"groups": 2, "gamma_regularizer": "l2"})],
+    ),
+    "instance_normalization": (
+        (5, 6, 2),
+        [("GroupNormalization", {"groups": -1, "center": False, "gamma_constraint": "non_neg"})],
+    ),
+    "unit_normalization": ((7,), [("UnitNormalization", {})]),
     "dropout_of_nothing": ((7,), [("Dropout", {"rate": 0.0})]),
 }
 
@@ -537,11 +573,13 @@ def freezing(k: Any) -> dict[str, list[bool]]:
 
 
 def _set_weights(model: Any) -> None:
-    """Numbers from `_table`, positive ones for what is called a variance."""
+    """Numbers from `_table`: positive ones for what is called a variance, 0 for a count."""
     tables = [_table(1, w.shape, 3 + i)[0] for i, w in enumerate(model.weights)]
     model.set_weights(
         [
-            np.abs(table) + 0.5 if "variance" in w.name else table
+            np.abs(table) + 0.5 if "variance" in w.name else table * (w.name != "count")
             for table, w in zip(tables, model.weights, strict=True)
         ]
     )
+    for layer in model.layers:  # Keras's Normalization does not use new weights before this
+        getattr(layer, "finalize_state", lambda: None)()

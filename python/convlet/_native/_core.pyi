@@ -95,7 +95,12 @@ class Network:
     def metrics(self) -> list[float]: ...
     def predict(self, x: _Input, out: _Float32, begin: int, end: int) -> None: ...
     def predict_as_in_training(
-        self, x: _Input, out: _Float32, step: int, trainable: list[bool]
+        self,
+        x: _Input,
+        out: _Float32,
+        step: int,
+        trainable: list[bool],
+        resting: list[bool] | None = None,
     ) -> None: ...
     def vector_jacobian_product(
         self, x: _Input, dy: _Float32, training: bool = False, step: int = 0

@@ -174,6 +174,103 @@ def batch_normalization(
     return graph.apply("BatchNormalization", x, *names, epsilon=epsilon)
 
 
+def layer_normalization(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    axis: int,
+    center: bool,
+    scale: bool,
+    rms_scaling: bool,
+    epsilon: float,
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    inner = shape[axis - 1 :]
+    gamma = parameters["gamma"] if scale else np.ones(inner, np.float32)
+    if rms_scaling:
+        return _rms_scaling(graph, x, gamma, list(range(axis, len(shape) + 1)), epsilon)
+    constants = [graph.constant(gamma)]
+    if center:
+        constants.append(graph.constant(parameters["beta"]))
+    return graph.apply("LayerNormalization", x, *constants, axis=axis, epsilon=epsilon)
+
+
+def _rms_scaling(
+    graph: Graph, x: Tensor, gamma: Array, axes: Sequence[int], epsilon: float
+) -> Tensor:
+    """`gamma * x / sqrt(variance + epsilon)`, the variance being that around the mean."""
+    mean = graph.node("ReduceMean", x.name, axes=axes)
+    centered = graph.node("Sub", x.name, mean)
+    variance = graph.node("ReduceMean", graph.node("Mul", centered, centered), axes=axes)
+    deviation = graph.node("Sqrt", graph.node("Add", variance, graph.constant(epsilon)))
+    return graph.apply("Mul", graph.apply("Div", x, deviation), graph.constant(gamma))
+
+
+def group_normalization(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    groups: int,
+    center: bool,
+    scale: bool,
+    epsilon: float,
+) -> Tensor:
+    """Each group is an instance of its own: opset 17 has no group normalization."""
+    x = graph.channels_first(inputs[0])
+    unscaled = [graph.constant(np.full(groups, value, np.float32)) for value in (1, 0)]
+    as_groups = graph.node("Reshape", x.name, graph.constant([0, groups, -1], np.int64))
+    normal = graph.node("InstanceNormalization", as_groups, *unscaled, epsilon=epsilon)
+    *spatial, channels = shape
+    back = graph.constant([0, channels, *spatial], np.int64)
+    y = Tensor(graph.node("Reshape", normal, back), shape, x.channels_first)
+    weight_shape = (channels, *(1 for _ in spatial))
+    if scale:
+        y = graph.apply("Mul", y, graph.constant(parameters["gamma"].reshape(weight_shape)))
+    if center:
+        y = graph.apply("Add", y, graph.constant(parameters["beta"].reshape(weight_shape)))
+    return y
+
+
+def normalization(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,
+    shape: Shape,
+    *,
+    axis: Sequence[int],
+    invert: bool,
+    mean: Sequence[float] | None = None,
+    variance: Sequence[float] | None = None,
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    kept = [size if i + 1 in axis else 1 for i, size in enumerate(shape)]
+    means = parameters["mean"] if mean is None else np.array(mean)
+    variances = parameters["variance"] if variance is None else np.array(variance)
+    shift = graph.constant(means.reshape(kept))
+    deviation = graph.constant(np.maximum(np.sqrt(variances), 1e-7).reshape(kept))
+    if invert:
+        return graph.apply("Add", graph.apply("Mul", x, deviation), shift)
+    return graph.apply("Div", graph.apply("Sub", x, shift), deviation)
+
+
+def unit_normalization(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    axis: int,
+) -> Tensor:
+    """The factor's bound, 1e12, is one of the length: 1e-12."""
+    x = graph.channels_last(inputs[0])
+    length = graph.node("ReduceL2", x.name, axes=list(range(axis, len(shape) + 1)))
+    return graph.apply("Div", x, graph.node("Max", length, graph.constant(1e-12)))
+
+
 def rescaling(
     graph: Graph,
     inputs: Sequence[Tensor],
@@ -207,6 +304,28 @@ def nothing(
 ) -> Tensor:
     """What only happens in training."""
     return inputs[0]
+
+
+def random_crop(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    height: int,
+    width: int,
+    window: Sequence[int],
+    seed: int,  # noqa: ARG001 (only training needs it)
+    training_window: Sequence[int] | None = None,  # noqa: ARG001
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    top, left, rows, columns = window
+    corners = [(top, left), (top + rows, left + columns), (2, 3)]
+    name = graph.node("Slice", x.name, *(graph.constant(each, np.int64) for each in corners))
+    if (rows, columns) != (height, width):
+        scales = [1.0, 1.0, height / rows, width / columns]
+        name = graph.node("Resize", name, "", graph.constant(scales), mode="linear")
+    return Tensor(name, shape, channels_first=True)
 
 
 def merge(
@@ -397,15 +516,27 @@ OPS: dict[str, Entry] = {
     "gaussian_dropout": nothing,
     "gaussian_noise": nothing,
     "global_max_pooling2d": global_max_pooling2d,
+    "group_normalization": group_normalization,
+    "layer_normalization": layer_normalization,
     "max_pooling2d": partial(pooling2d, "MaxPool"),
     "maximum": partial(merge, "Max"),
     "minimum": partial(merge, "Min"),
     "multiply": partial(merge, "Mul"),
+    "normalization": normalization,
     "prelu": prelu,
+    "random_brightness": nothing,
+    "random_contrast": nothing,
+    "random_crop": random_crop,
+    "random_erasing": nothing,
+    "random_flip": nothing,
+    "random_rotation": nothing,
+    "random_translation": nothing,
+    "random_zoom": nothing,
     "rescaling": rescaling,
     "reshape": reshape,
     "softmax": softmax,
     "subtract": partial(merge, "Sub"),
+    "unit_normalization": unit_normalization,
 }
 
 

@@ -17,8 +17,10 @@ from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
 from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPooling2D
+from convlet.layers.group_normalization import GroupNormalization
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
+from convlet.layers.layer_normalization import LayerNormalization
 from convlet.layers.max_pooling2d import MaxPooling2D
 from convlet.layers.merge import (
     Add,
@@ -36,8 +38,18 @@ from convlet.layers.merge import (
     multiply,
     subtract,
 )
+from convlet.layers.normalization import Normalization
+from convlet.layers.random_brightness import RandomBrightness
+from convlet.layers.random_contrast import RandomContrast
+from convlet.layers.random_crop import RandomCrop
+from convlet.layers.random_erasing import RandomErasing
+from convlet.layers.random_flip import RandomFlip
+from convlet.layers.random_rotation import RandomRotation
+from convlet.layers.random_translation import RandomTranslation
+from convlet.layers.random_zoom import RandomZoom
 from convlet.layers.rescaling import Rescaling
 from convlet.layers.separable_conv2d import SeparableConv2D
+from convlet.layers.unit_normalization import UnitNormalization
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
@@ -73,16 +85,27 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "SeparableConv2D",
@@ -90,6 +113,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "UnitNormalization",
     "add",
     "average",
     "concatenate",
@@ -123,19 +147,31 @@ _CLASSES: dict[str, type[Layer]] = {
         GaussianNoise,
         GlobalAveragePooling2D,
         GlobalMaxPooling2D,
+        GroupNormalization,
         InputLayer,
+        LayerNormalization,
         LeakyReLU,
         MaxPooling2D,
         Maximum,
         Minimum,
         Multiply,
+        Normalization,
         PReLU,
+        RandomBrightness,
+        RandomContrast,
+        RandomCrop,
+        RandomErasing,
+        RandomFlip,
+        RandomRotation,
+        RandomTranslation,
+        RandomZoom,
         ReLU,
         Rescaling,
         SeparableConv2D,
         Softmax,
         SpatialDropout2D,
         Subtract,
+        UnitNormalization,
     )
 }
 

@@ -52,6 +52,8 @@ class Layer:
 
     # Whether it is called on a list of tensors.
     TAKES_LIST: ClassVar[bool] = False
+    # What `training=None` means in a call.
+    TRAINING_BY_DEFAULT: ClassVar[bool] = False
     KERAS_MODULE: ClassVar[str] = "keras.layers"  # what files call the module of its class
 
     def __init__(
@@ -171,7 +173,7 @@ class Layer:
         self.build((None, *array.shape[1:]))
         network = BoundNetwork(self, array.shape[1:])
         rows = as_rows("inputs", array, network.input_shape)
-        if training:
+        if self.TRAINING_BY_DEFAULT if training is None else training:
             return network.predict_as_in_training(rows, self._next_training_call())
         return network.predict(rows)
 
