@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convlet import layers
-from convlet.models import Sequential
+from convlet.models import Model, Sequential
 
 onnx = pytest.importorskip("onnx", reason="pip install 'convlet[onnx]'", exc_type=ImportError)
 onnxruntime = pytest.importorskip(
@@ -143,13 +143,79 @@ def test_onnxruntime_predicts_the_same(case: str, tmp_path: Path, rng: Any) -> N
     assert nodes.count("Transpose") == transposes
 
 
+def bottleneck(x: Any) -> Any:
+    """A residual block whose two ways meet in one order of axes, or in two."""
+    y = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    y = layers.Activation("relu")(layers.BatchNormalization()(y))
+    y = layers.Conv2D(x.shape[-1], 3, padding="same")(y)
+    return layers.ReLU()(layers.Add()([x, y]))
+
+
+def residual(x: Any) -> Any:
+    x = bottleneck(bottleneck(x))
+    short = layers.Conv2D(6, 1, strides=2)(x)
+    long = layers.Conv2D(6, 3, strides=2, padding="same")(x)
+    x = layers.subtract([layers.average([short, long, long]), layers.multiply([short, long])])
+    return layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+
+
+def inception(x: Any) -> Any:
+    ways = [layers.Conv2D(3, size, padding="same")(x) for size in (1, 3)]
+    pooled = layers.MaxPooling2D(3, strides=1, padding="same")(x)
+    x = layers.concatenate([*ways, pooled, x])
+    below = layers.Concatenate(axis=1)([x, layers.maximum([x, layers.ReLU()(x)])])
+    return layers.Dense(2)(layers.Flatten()(below))
+
+
+def nested(x: Any) -> Any:
+    block = Model(inside := layers.Input(tuple(x.shape[1:])), bottleneck(inside))
+    stack = Sequential([layers.Input(MAP), block, layers.Dropout(0.5), layers.Dense(4)])
+    return layers.minimum([stack(x), layers.Conv2D(4, 1)(block.layers[-1](x))])
+
+
+def layer_used_twice(x: Any) -> Any:
+    relu = layers.ReLU(threshold=0.1)
+    return layers.Add()([relu(x), relu(layers.Dense(5)(relu(x)))])
+
+
+def one_tensor_twice(x: Any) -> Any:
+    return layers.Flatten()(layers.Add()([x, x]))
+
+
+def with_random_weights(model: Any) -> Any:
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.1, 0.6, w.shape) for w in model.get_weights()])
+    return model
+
+
+def assert_onnxruntime_predicts_the_same(model: Any, path: Path, rng: Any) -> None:
+    model.export(path, format="onnx", verbose=False)
+    for rows in (1, 5):
+        x = rng.uniform(-1, 1, (rows, *model.input_shape[1:])).astype(np.float32)
+        np.testing.assert_allclose(run(path, x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("graph", [residual, inception, nested, layer_used_twice, one_tensor_twice])
+def test_graphs(graph: Any, tmp_path: Path, rng: Any) -> None:
+    inputs = layers.Input(MAP)
+    model = with_random_weights(Model(inputs, graph(inputs)))
+    assert_onnxruntime_predicts_the_same(model, tmp_path / "model.onnx", rng)
+
+
 def test_models_within_models(tmp_path: Path, rng: Any) -> None:
     inner = random_model((4,), [("Dense", {"units": 3})])
-    model = Sequential([layers.Input((4,)), inner, layers.Dense(2)])
-    model.export(tmp_path / "model.onnx", verbose=False)
-    x = rng.uniform(-1, 1, (3, 4)).astype(np.float32)
-    expected = model.predict(x, verbose=0)
-    np.testing.assert_allclose(run(tmp_path / "model.onnx", x), expected, rtol=0, atol=1e-5)
+    inputs = layers.Input((4,))
+    short_cut = Model(inputs, layers.Concatenate()([inputs, layers.Dense(2)(inputs)]))
+    model = Sequential([layers.Input((4,)), short_cut, layers.Dense(4), inner, layers.Dense(2)])
+    assert_onnxruntime_predicts_the_same(with_random_weights(model), tmp_path / "model.onnx", rng)
+
+
+def test_part_of_a_model(tmp_path: Path, rng: Any) -> None:
+    """A model up to a layer inside of another one: what lies behind is left out."""
+    whole = random_model(MAP, [("Conv2D", {"filters": 4, "kernel_size": 3}), ("Flatten", {})])
+    model = Model(whole.inputs, whole.layers[0].output)
+    assert_onnxruntime_predicts_the_same(model, tmp_path / "model.onnx", rng)
+    assert [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node][1] == "Conv"
 
 
 def run_entry(

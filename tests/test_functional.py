@@ -123,6 +123,20 @@ def test_models_within_models() -> None:
     np.testing.assert_array_equal(copy.predict(X, verbose=0), sequential.predict(X, verbose=0))
 
 
+def test_calls_of_a_model_are_numbered_as_in_keras() -> None:
+    """From 0 where a layer reads it, from 1 where it is what the model returns."""
+    inside = Input((4,))
+    block = Model(inside, layers.ReLU()(inside), name="block")
+    inputs = Input((4,))
+    behind = Model(inputs, layers.Add()([block(inputs), inputs])).get_config()
+    sources = behind["layers"][-1]["inbound_nodes"][0]["args"][0]
+    assert sources[0]["config"]["keras_history"] == ["block", 0, 0]
+    last = Model(inputs, block(inputs)).get_config()
+    assert last["output_layers"] == ["block", 1, 0]
+    for config in (behind, last):
+        assert Functional.from_config(config).get_config() == config
+
+
 def test_layer_without_weights_can_be_used_twice() -> None:
     inputs = Input((4,))
     relu = layers.ReLU()

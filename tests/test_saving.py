@@ -21,7 +21,7 @@ import convlet
 from convlet import layers, losses, metrics, models, optimizers
 from convlet.models import Sequential, clone_model, load_model, model_from_json
 from convlet.saving.configuration import minimal
-from golden import make_files, runs
+from golden import file_cases, make_files, runs
 
 FILES = Path(__file__).parent / "golden" / "files"
 WRITERS = ["keras3_15", "keras3_3", "keras2"]
@@ -72,6 +72,46 @@ def test_a_loaded_model_is_the_same_and_trains_on(path: Path) -> None:
     assert loaded.metrics_names == model.metrics_names
     assert next_losses(loaded) == next_losses(model)
     assert_same_state(model, loaded)
+
+
+@pytest.mark.parametrize("name", file_cases.CASES)
+@pytest.mark.parametrize("kind", [*FORMATS, "weights.h5"])
+def test_each_optimizer_continues_where_it_stopped(name: str, kind: str, tmp_path: Path) -> None:
+    """With the same bits, in the middle of what an option does every few steps."""
+    path = tmp_path / f"model.{kind}"
+    model = file_cases.make(convlet, name)
+    file_cases.train(model, name)
+    if kind == "weights.h5":
+        model.save_weights(path)
+        loaded = file_cases.make(convlet, name)
+        file_cases.train(loaded, name, 1)
+        loaded.load_weights(path)
+    else:
+        model.save(path)
+        loaded = load_model(path)
+        assert loaded.to_json() == model.to_json()
+    assert_same_state(model, loaded)
+    assert file_cases.train(loaded, name, 10) == file_cases.train(model, name, 10)
+    assert_same_state(model, loaded)
+    for one in (model, loaded):
+        one.optimizer.finalize_variable_values(one.trainable_weights)
+    assert_same_state(model, loaded)
+
+
+@pytest.mark.parametrize("layout", [0, 1, 2])
+@pytest.mark.parametrize("name", ["optimizer-nadam", "optimizer-accumulation_ema_clipnorm"])
+def test_order_of_older_versions(name: str, layout: int, tmp_path: Path) -> None:
+    model, other = file_cases.make(convlet, name), file_cases.make(convlet, name)
+    file_cases.train(model, name)
+    file_cases.train(other, name, 1)
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        del file["optimizer/vars"]
+        for index, variable in enumerate(model.optimizer.layouts()[layout]):
+            file[f"optimizer/vars/{index}"] = variable.numpy()
+    other.load_weights(path)
+    assert_same_state(model, other)
 
 
 def test_without_what_it_was_compiled_with(path: Path) -> None:

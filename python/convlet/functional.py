@@ -160,7 +160,7 @@ class Functional(Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns all that is needed to make a model of the same structure, as Keras writes it."""
-        references = self._reference(self._input), self._reference(self._output)
+        references = self._end_reference(self._input), self._end_reference(self._output)
         first, last = (
             [reference] if is_listed else reference
             for reference, is_listed in zip(references, self._is_listed, strict=True)
@@ -204,12 +204,10 @@ class Functional(Model):
         tensors = _rebuilt_tensors(config["layers"])
         ends = (_reference_in(config[key], key) for key in ("input_layers", "output_layers"))
         (first, first_listed), (last, last_listed) = ends
-        for reference in (first, last):
-            if reference not in tensors:
-                raise ValueError(f"The configuration has no tensor {reference}")
+        start, end = _end(tensors, first), _end(tensors, last)
         return cls(
-            inputs=[tensors[first]] if first_listed else tensors[first],
-            outputs=[tensors[last]] if last_listed else tensors[last],
+            inputs=[start] if first_listed else start,
+            outputs=[end] if last_listed else end,
             name=config.get("name"),
             trainable=config.get("trainable", True),
         )
@@ -228,7 +226,11 @@ class Functional(Model):
         if tensor is self._input:
             return [self._name_of(tensor), 0, 0]
         layer = _layer_of(tensor)
-        return [layer.name, _first_call(layer) + self._nodes(layer).index(tensor), 0]
+        return [layer.name, self._nodes(layer).index(tensor), 0]
+
+    def _end_reference(self, tensor: KerasTensor) -> list[Any]:
+        name, number, output = self._reference(tensor)
+        return [name, number + _calls_before(tensor), output]
 
     def _node_config(self, node: KerasTensor) -> dict[str, Any]:
         sources = [
@@ -282,9 +284,22 @@ def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
     return only
 
 
-def _first_call(layer: Layer) -> int:
-    """Number of the first call of a layer: Keras counts a functional model's own graph as call 0."""
-    return 1 if isinstance(layer, Functional) else 0
+def _calls_before(tensor: KerasTensor) -> int:
+    """What Keras adds to the number of a call where it says what a model takes and returns.
+
+    There, and only there, it counts a functional model's own graph as call 0 (`functional.py`).
+    """
+    return 1 if isinstance(tensor.layer, Functional) else 0
+
+
+def _end(tensors: Mapping[tuple[str, int], KerasTensor], reference: tuple[str, int]) -> KerasTensor:
+    """Returns what a configuration's `input_layers` or `output_layers` stand for."""
+    name, number = reference
+    first = tensors.get((name, 0))
+    found = None if first is None else tensors.get((name, number - _calls_before(first)))
+    if found is None:
+        raise ValueError(f"The configuration has no tensor {reference}")
+    return found
 
 
 def _layer_of(tensor: KerasTensor) -> Layer:
@@ -358,13 +373,12 @@ def _rebuilt_tensors(layers: Any) -> dict[tuple[str, int], KerasTensor]:
         nodes = part.get("inbound_nodes", [])
         if isinstance(layer, InputLayer):
             tensors[layer.name, 0] = layer.output
-        numbers = range(_first_call(layer), _first_call(layer) + len(nodes))
-        waiting += [(layer.name, *numbered, layer) for numbered in zip(numbers, nodes, strict=True)]
+        waiting += [(layer.name, number, node, layer) for number, node in enumerate(nodes)]
     while waiting:
         left = []
         for name, number, node, layer in waiting:
             arguments, is_list = _arguments_of(node)
-            before = [(name, number - 1)] if number > _first_call(layer) else []
+            before = [(name, number - 1)] if number else []
             if any(needed not in tensors for needed in (*before, *arguments)):
                 left.append((name, number, node, layer))
                 continue

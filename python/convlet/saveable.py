@@ -38,7 +38,8 @@ class Saveable(Layer):
     ) -> None:
         """Writes the whole model: its layers, weights, and what it was compiled with.
 
-        The file appears whole or not at all, and every Keras 3 can open it.
+        The file appears whole or not at all, and every Keras 3 can open it. Only a Nadam, and an
+        optimizer with both `use_ema` and `gradient_accumulation_steps`, need Keras 3.12 or later.
 
         Args:
             filepath: Path of the file: `.keras` for Keras's format, `.h5` for the legacy one.

@@ -164,43 +164,45 @@ def model(k: Any, **rules: Any) -> Any:
     return net
 
 
-def trained(net: Any, optimizer: Any) -> dict[str, list[float]]:
+def compiled(net: Any, optimizer: Any) -> Any:
+    net.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
+    return net
+
+
+def trained(net: Any) -> dict[str, list[float]]:
     """The losses of all steps, that of an evaluation, and the weights, each at last."""
     x, y = data()
-    net.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
     losses = [float(net.train_on_batch(x, y, return_dict=True)["loss"]) for _ in range(STEPS)]
     losses.append(float(net.evaluate(x, y, verbose=0, return_dict=True)["loss"]))
     weights = np.concatenate([w.ravel() for w in net.get_weights()])
     return {"losses": losses, "weights": [float(w) for w in weights]}
 
 
-def optimizer(k: Any, case: str) -> dict[str, list[float]]:
-    """With one of OPTIMIZERS."""
+def with_optimizer(k: Any, case: str) -> Any:
+    """A model with one of OPTIMIZERS."""
     name, options = OPTIMIZERS[case]
-    return trained(model(k), getattr(k.optimizers, name)(**options))
+    return compiled(model(k), getattr(k.optimizers, name)(**options))
 
 
-def schedule(k: Any, case: str) -> dict[str, list[float]]:
-    """With one of SCHEDULES; its learning rates too."""
+def with_schedule(k: Any, case: str) -> Any:
+    """A model with one of SCHEDULES."""
     name, options = SCHEDULES[case]
-    made = getattr(k.optimizers.schedules, name)(**options)
-    rates = [float(made(step)) for step in range(2 * STEPS)]
-    return {**trained(model(k), k.optimizers.SGD(made)), "rates": rates}
+    return compiled(model(k), k.optimizers.SGD(getattr(k.optimizers.schedules, name)(**options)))
 
 
-def rule(k: Any, case: str) -> dict[str, list[float]]:
-    """With one of RULES."""
+def with_rule(k: Any, case: str) -> Any:
+    """A model with one of RULES."""
     arguments = {}
     for weight, given in zip(("kernel", "bias"), RULES[case], strict=True):
         if given is not None:
             module, name, options = given
             argument = f"{weight}_{module.removesuffix('s')}"
             arguments[argument] = getattr(getattr(k, module), name)(**options)
-    return trained(model(k, **arguments), k.optimizers.SGD(0.1, momentum=0.5))
+    return compiled(model(k, **arguments), k.optimizers.SGD(0.1, momentum=0.5))
 
 
-def orthogonal(k: Any, mode: str) -> dict[str, list[float]]:
-    """With OrthogonalRegularizer on a Dense kernel."""
+def with_orthogonal(k: Any, mode: str) -> Any:
+    """A model with OrthogonalRegularizer on a Dense kernel."""
     regularizer = k.regularizers.OrthogonalRegularizer(0.5, mode)
     net = k.Sequential(
         [
@@ -211,7 +213,33 @@ def orthogonal(k: Any, mode: str) -> dict[str, list[float]]:
         ]
     )
     net.set_weights([0.3 * _table(w.shape, 30 + i) for i, w in enumerate(net.get_weights())])
-    return trained(net, k.optimizers.Adam(0.01))
+    return compiled(net, k.optimizers.Adam(0.01))
+
+
+# Every compiled model, by name.
+MODELS: dict[str, tuple[Any, str]] = {
+    **{f"optimizer-{case}": (with_optimizer, case) for case in OPTIMIZERS},
+    **{f"schedule-{case}": (with_schedule, case) for case in SCHEDULES},
+    **{f"rule-{case}": (with_rule, case) for case in RULES},
+    **{f"orthogonal-{mode}": (with_orthogonal, mode) for mode in ("rows", "columns")},
+}
+
+
+def make(k: Any, name: str) -> Any:
+    """One of MODELS."""
+    function, case = MODELS[name]
+    return function(k, case)
+
+
+def train(k: Any, name: str) -> dict[str, list[float]]:
+    """One of MODELS, trained; the learning rates of a schedule too."""
+    net = make(k, name)
+    kind, _, case = name.partition("-")
+    if kind != "schedule":
+        return trained(net)
+    schedule, options = SCHEDULES[case]
+    made = getattr(k.optimizers.schedules, schedule)(**options)
+    return {**trained(net), "rates": [float(made(step)) for step in range(2 * STEPS)]}
 
 
 def fit(k: Any, case: str) -> dict[str, list[float]]:
@@ -223,7 +251,7 @@ def fit(k: Any, case: str) -> dict[str, list[float]]:
         "ema": k.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.7),
         "schedule": k.optimizers.Adam(k.optimizers.schedules.CosineDecay(0.05, 6)),
     }
-    net.compile(optimizer=optimizers[case], loss="sparse_categorical_crossentropy")
+    compiled(net, optimizers[case])
     history = net.fit(
         x, y, batch_size=5, epochs=2, shuffle=False, validation_data=(x[:7], y[:7]), verbose=0
     ).history
@@ -289,10 +317,7 @@ def layer_rule(k: Any, case: str) -> dict[str, list[float]]:
 
 # Every run, by name.
 RUNS: dict[str, tuple[Any, str]] = {
-    **{f"optimizer-{case}": (optimizer, case) for case in OPTIMIZERS},
-    **{f"schedule-{case}": (schedule, case) for case in SCHEDULES},
-    **{f"rule-{case}": (rule, case) for case in RULES},
-    **{f"orthogonal-{mode}": (orthogonal, mode) for mode in ("rows", "columns")},
+    **{name: (train, name) for name in MODELS},
     **{f"fit-{case}": (fit, case) for case in ("ema", "schedule")},
     **{f"layer_rule-{case}": (layer_rule, case) for case in ("activities", "scales")},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ import numpy.typing as npt
 import convlet
 from convlet import _native
 from convlet._atomic_write import atomic_write
-from convlet.layers.layer import Layer, without_batch_axis
+from convlet.layers.layer import without_batch_axis
+from convlet.network import Tracer
 from convlet.saveable import Saveable
 from convlet.utils.terminal import write
 from convlet.utils.validation import check_bool, refuse_unsupported
@@ -86,9 +87,10 @@ def _as_onnx(model: Saveable) -> bytes:
     input_shape = without_batch_axis(model.inputs[0].shape)
     graph = Graph()
     tensors = [Tensor("input", input_shape)]
-    for step in _steps(model, input_shape):
+    steps, last = _steps(model, input_shape)
+    for step in steps:
         tensors.append(_add(graph, step, [tensors[i] for i in step.inputs]))
-    output = graph.channels_last(tensors[-1])
+    output = graph.channels_last(tensors[last])
     graph.nodes.append(helper.make_node("Identity", [output.name], ["output"], name="output"))
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ("rows", *shape))
@@ -124,25 +126,15 @@ def _add(graph: Graph, step: Step, inputs: Sequence[Tensor]) -> Tensor:
         raise ValueError(f"Layer '{step.layer}' cannot be exported to ONNX: {error}.") from error
 
 
-def _steps(model: Saveable, input_shape: tuple[int, ...]) -> Iterator[Step]:
-    """Yields the operations of a model in their order."""
-    shape, last = input_shape, 0
-    for layer in _leaves(model):
-        variables = iter(layer.weights)
-        for name, attributes in layer.native_ops(shape):
-            shape, parameters = _native.core.infer_op(name, attributes, shape)
-            values = {parameter[0]: next(variables).numpy() for parameter in parameters}
-            yield Step(name, attributes, [last], values, shape, layer.name)
-            last += 1
-
-
-def _leaves(model: Saveable) -> Iterator[Layer]:
-    from convlet.models import Sequential
-
-    if not isinstance(model, Sequential):
-        raise ValueError(f"A {type(model).__name__} cannot be exported to ONNX, only a Sequential.")
-    for layer in model.layers:
-        if isinstance(layer, Saveable):
-            yield from _leaves(layer)
-        else:
-            yield layer
+def _steps(model: Saveable, input_shape: tuple[int, ...]) -> tuple[list[Step], int]:
+    """Returns the operations of a model in their order, and the number of the output's tensor."""
+    tracer = Tracer(input_shape)
+    output = model.trace(tracer, [0])
+    variables = iter(tracer.variables)
+    steps = []
+    for (name, attributes, inputs), layer in zip(tracer.ops, tracer.layers, strict=True):
+        shapes = [tracer.shapes[tensor] for tensor in inputs]
+        shape, parameters = _native.core.infer_op(name, attributes, *shapes)
+        values = {parameter[0]: next(variables).numpy() for parameter in parameters}
+        steps.append(Step(name, attributes, inputs, values, shape, layer.name))
+    return steps, output

@@ -164,14 +164,19 @@ class Optimizer:
     @property
     def variables(self) -> list[OptimizerVariable]:
         """The state, in Keras's order: step count, learning rate unless scheduled, slots."""
-        state = [self._iterations]
-        if self._schedule is None:
-            state.append(self._rate)
-        if self.built:
-            for group in self._all_slot_groups():
-                state += [self._slots[slot, v] for v in self._trained for slot in group]
-            state += self._scalars
-        return state
+        return [*self._counters(), *self._slots_of(self._all_slot_groups()), *self._built_scalars()]
+
+    def layouts(self) -> list[list[OptimizerVariable]]:
+        """Returns `variables` in the orders in which versions of Keras have saved them.
+
+        The first is today's. In Keras 3.9 and before, the scalar comes before the slots, and the
+        slots of the options are one group. Keras 2 has no learning rate.
+        """
+        options, own = self._option_groups(), self.slot_groups()
+        together = [{name: first for group in options for name, first in group.items()}]
+        slots = self._slots_of([*together, *own])
+        older = [*self._counters(), *self._built_scalars(), *slots]
+        return [self.variables, older, [v for v in self.variables if v is not self._rate]]
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Creates the slots.
@@ -358,11 +363,28 @@ class Optimizer:
         return self._variable(name, np.full(variable.shape, first, np.float32))
 
     def _all_slot_groups(self) -> list[dict[str, float]]:
+        return [*self._option_groups(), *self.slot_groups()]
+
+    def _option_groups(self) -> list[dict[str, float]]:
         return [
             *([{"average": 0.0}] if self.use_ema else []),
             *([{"gradient_accumulator": 0.0}] if self.gradient_accumulation_steps else []),
-            *self.slot_groups(),
         ]
+
+    def _counters(self) -> list[OptimizerVariable]:
+        return [self._iterations, *([self._rate] if self._schedule is None else [])]
+
+    def _slots_of(self, groups: Sequence[Mapping[str, float]]) -> list[OptimizerVariable]:
+        """Returns the slots, group by group and weight by weight; none before `build`."""
+        return [
+            self._slots[slot, variable]
+            for group in groups
+            for variable in (self._trained if self.built else ())
+            for slot in group
+        ]
+
+    def _built_scalars(self) -> list[OptimizerVariable]:
+        return self._scalars if self.built else []
 
     def _rule(self, variable: Variable) -> dict[str, Any]:
         """What the compiled code has to know of one weight."""

@@ -49,7 +49,8 @@ def save_model(
 ) -> None:
     """Writes a whole model: its layers, weights, and what it was compiled with.
 
-    The file appears whole or not at all, and every Keras 3 can open it.
+    The file appears whole or not at all, and every Keras 3 can open it. Only a Nadam, and an
+    optimizer with both `use_ema` and `gradient_accumulation_steps`, need Keras 3.12 or later.
 
     Args:
         model: A built model.

@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from convlet.saveable import Saveable
 from convlet.saving.hdf5 import Array, Mismatch, read
 from convlet.variables import Variable
@@ -57,7 +55,7 @@ def read_optimizer_state(model: Saveable, saved: Sequence[h5py.Dataset]) -> list
 
     Args:
         model: A compiled model.
-        saved: The file's variables, in the order of Keras's `optimizer.variables`.
+        saved: The file's variables, in the order of `optimizer.variables` of some version of Keras.
 
     Returns:
         Arrays for `optimizer.set_state`; `None`, with a warning as in Keras, if the file has the
@@ -68,20 +66,19 @@ def read_optimizer_state(model: Saveable, saved: Sequence[h5py.Dataset]) -> list
     """
     if model.optimizer is None or not saved:
         return None
-    present = model.optimizer.get_state()
-    shapes = [value.shape for value in present]
-    if len(saved) == len(shapes):
-        return [read(each, shape) for each, shape in zip(saved, shapes, strict=True)]
-    if [each.shape for each in saved] == [(), *shapes[2:]] and len(saved) > 1:
-        # Keras 2 has no learning rate among the variables.
-        values = [read(each) for each in saved]
-        return [values[0], np.asarray(present[1]), *values[1:]]
-    warnings.warn(
-        f"Not loading the state of optimizer '{model.optimizer.name}', because it has "
-        f"{len(shapes)} variables whereas the saved optimizer has {len(saved)}.",
-        stacklevel=5,
-    )
-    return None
+    variables = model.optimizer.variables
+    layouts = model.optimizer.layouts()
+    shapes = [each.shape for each in saved]
+    layout = next((each for each in layouts if [v.shape for v in each] == shapes), variables)
+    if len(saved) != len(layout):
+        warnings.warn(
+            f"Not loading the state of optimizer '{model.optimizer.name}', because it has "
+            f"{len(variables)} variables whereas the saved optimizer has {len(saved)}.",
+            stacklevel=5,
+        )
+        return None
+    values = {v: read(each, v.shape) for v, each in zip(layout, saved, strict=True)}
+    return [values[v] if v in values else v.numpy() for v in variables]
 
 
 def restore_optimizer(model: Saveable, saved: Sequence[h5py.Dataset]) -> None:
