@@ -15,6 +15,7 @@ from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
 from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPooling2D
+from convlet.layers.identity import Identity
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
 from convlet.layers.max_pooling2d import MaxPooling2D
@@ -35,6 +36,7 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.rescaling import Rescaling
+from convlet.layers.reshape import Reshape
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
@@ -65,6 +67,7 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -77,6 +80,7 @@ __all__ = [
     "PReLU",
     "ReLU",
     "Rescaling",
+    "Reshape",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
@@ -111,6 +115,7 @@ _CLASSES: dict[str, type[Layer]] = {
         GaussianNoise,
         GlobalAveragePooling2D,
         GlobalMaxPooling2D,
+        Identity,
         InputLayer,
         LeakyReLU,
         MaxPooling2D,
@@ -120,6 +125,7 @@ _CLASSES: dict[str, type[Layer]] = {
         PReLU,
         ReLU,
         Rescaling,
+        Reshape,
         Softmax,
         SpatialDropout2D,
         Subtract,
