@@ -109,6 +109,15 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         [("Conv2D", {"filters": 4, "kernel_size": 3}), ("Flatten", {}), ("ReLU", {})],
         1,
     ),
+    "reshape": (
+        MAP,
+        [
+            ("Conv2D", {"filters": 4, "kernel_size": 2}),
+            ("Reshape", {"target_shape": (3, -1, 4)}),
+            ("Identity", {}),
+        ],
+        2,
+    ),
     "rows": ((5,), [("Dense", {"units": 4}), ("Activation", {"activation": "linear"})], 0),
     "no_operation": ((5,), [("Activation", {"activation": "linear"})], 0),
 }

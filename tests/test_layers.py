@@ -237,6 +237,8 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         [],
     ),
     "flatten": (Flatten, (4, 3, 2), (24,), []),
+    "reshape": (lambda **k: layers.Reshape((3, -1, 2), **k), (4, 3, 2), (3, 4, 2), []),
+    "identity": (layers.Identity, (4, 3, 2), (4, 3, 2), []),
     "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
     "activation": (lambda **k: Activation("sigmoid", **k), (4, 3), (4, 3), []),
@@ -568,6 +570,22 @@ BAD_ARGUMENTS = {
         "GlobalMaxPooling2D does not support `data_format='channels_first'`",
     ),
     "keepdims": (lambda: layers.GlobalAveragePooling2D(keepdims=1), "`keepdims`"),
+    "target number": (lambda: layers.Reshape(3), "`target_shape` must be a tuple of integers"),  # type: ignore[arg-type]
+    "target open": (lambda: layers.Reshape((None, 3)), "target_shape=(None, 3)"),  # type: ignore[list-item]
+    "target negative": (
+        lambda: layers.Reshape((2, -2)),
+        (
+            "Each dimension in `target_shape` must be a non-negative integer, or `-1` for a single "
+            "unknown dimension. Received: target_shape=(2, -2)."
+        ),
+    ),
+    "target unknown twice": (
+        lambda: layers.Reshape((-1, 2, -1)),
+        (
+            "There must be at most one unknown dimension (-1) in `target_shape`. "
+            "Received: target_shape=(-1, 2, -1)."
+        ),
+    ),
     "rate": (
         lambda: layers.Dropout(1.5),
         (
@@ -783,6 +801,16 @@ BAD_INPUTS = {
         layers.Dropout(0.5, noise_shape=(None, 1, 2)),
         (None, 4, 3),
         "`noise_shape` must have, for each axis",
+    ),
+    "size of reshape": (
+        layers.Reshape((2, 5)),
+        (None, 3),
+        r"total size of the tensor must be unchanged. .* input_shape=\(3,\), target_shape=\(2, 5\)",
+    ),
+    "size of reshape with a rest": (
+        layers.Reshape((2, -1)),
+        (None, 3),
+        r"unchanged, however, the input size cannot by divided .* target_shape=\(2, -1\)",
     ),
     "rank of global pooling": (layers.GlobalMaxPooling2D(), (None, 4), "cannot take"),
     "open dimension": (Dense(3), (None, None), "Every dimension of `input_shape` but the first"),

@@ -267,6 +267,7 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "dense_relu_dense": ((11,), [dense(18), act("relu"), dense(3)]),
     "dense_on_a_map": ((3, 4, 5), [dense(6), act("relu"), flat(3, 4, 6), dense(2)]),
     "reshape_only": ((3, 4, 2), [flat(3, 4, 2)]),
+    "reshape_unknown": ((3, 4, 2), [("reshape", {"target_shape": (2, -1, 4)}), dense(3)]),
     "dense_sigmoid": ((9,), [dense(6), act("sigmoid")]),
     "dense_tanh_dense": ((9,), [dense(6), act("tanh"), dense(4), act("linear")]),
     "dense_softmax": ((9,), [dense(6), act("relu"), dense(10), act("softmax")]),

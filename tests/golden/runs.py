@@ -138,6 +138,10 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
     ),
     "global_average_pooling2d": ((5, 7, 3), [("GlobalAveragePooling2D", {})]),
     "global_max_pooling2d": ((5, 7, 3), [("GlobalMaxPooling2D", {"keepdims": True})]),
+    "reshape_identity": (
+        (4, 6, 2),
+        [("Reshape", {"target_shape": (3, -1, 4)}), ("Identity", {}), ("Dense", {"units": 3})],
+    ),
     "conv2d_batch_normalization": (
         (6, 6, 2),
         [
@@ -232,6 +236,7 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
     ),
     "global_average_pooling2d": ((5, 6, 2), [("GlobalAveragePooling2D", {"keepdims": True})]),
     "global_max_pooling2d": ((5, 6, 2), [("GlobalMaxPooling2D", {})]),
+    "reshape": ((5, 6, 2), [("Reshape", {"target_shape": (-1, 8)}), ("Identity", {})]),
     "batch_normalization": ((5, 6, 2), [("BatchNormalization", {"momentum": 0.8})]),
     "batch_normalization_relu": (
         (7,),

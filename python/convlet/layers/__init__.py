@@ -18,6 +18,7 @@ from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
 from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPooling2D
 from convlet.layers.group_normalization import GroupNormalization
+from convlet.layers.identity import Identity
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
 from convlet.layers.layer_normalization import LayerNormalization
@@ -48,6 +49,7 @@ from convlet.layers.random_rotation import RandomRotation
 from convlet.layers.random_translation import RandomTranslation
 from convlet.layers.random_zoom import RandomZoom
 from convlet.layers.rescaling import Rescaling
+from convlet.layers.reshape import Reshape
 from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.layers.unit_normalization import UnitNormalization
 from convlet.utils.validation import look_up, split_config
@@ -86,6 +88,7 @@ __all__ = [
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -108,6 +111,7 @@ __all__ = [
     "RandomZoom",
     "ReLU",
     "Rescaling",
+    "Reshape",
     "SeparableConv2D",
     "SeparableConvolution2D",
     "Softmax",
@@ -148,6 +152,7 @@ _CLASSES: dict[str, type[Layer]] = {
         GlobalAveragePooling2D,
         GlobalMaxPooling2D,
         GroupNormalization,
+        Identity,
         InputLayer,
         LayerNormalization,
         LeakyReLU,
@@ -167,6 +172,7 @@ _CLASSES: dict[str, type[Layer]] = {
         RandomZoom,
         ReLU,
         Rescaling,
+        Reshape,
         SeparableConv2D,
         Softmax,
         SpatialDropout2D,
