@@ -243,6 +243,14 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("gaussian_noise", 1, [], {"stddev": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("global_max_pooling2d", 1, [], {}, lambda x, _: x[0].max(axis=(1, 2), keepdims=True)),
     (
+        "zero_padding2d",
+        1,
+        [],
+        {"padding": (1, 0, 2, 3)},
+        lambda x, _: np.pad(x[0], ((0, 0), (1, 0), (2, 3), (0, 0))),
+    ),
+    ("cropping2d", 1, [], {"cropping": (1, 0, 2, 1)}, lambda x, _: x[0][:, 1:, 2:-1]),
+    (
         "average_pooling2d",
         1,
         [],

@@ -1,5 +1,5 @@
 // One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp,
-// gaussian_dropout: gaussian_noise.cpp, softmax: activation.cpp).
+// cropping2d: zero_padding2d.cpp, gaussian_dropout: gaussian_noise.cpp, softmax: activation.cpp).
 #pragma once
 
 #include "ops/op.hpp"
@@ -11,6 +11,7 @@ std::unique_ptr<Op> make_average_pooling2d(const Attributes& attributes, const S
 std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_cropping2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Shape& input);
@@ -22,6 +23,7 @@ std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input)
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_zero_padding2d(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.
 std::unique_ptr<Op> make_add(const Attributes& attributes, const std::vector<Shape>& inputs);

@@ -22,6 +22,7 @@ constexpr Entry kOps[] = {
     {"concatenate", nullptr, make_concatenate},
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
+    {"cropping2d", make_cropping2d},
     {"dense", make_dense},
     {"dropout", make_dropout},
     {"gaussian_dropout", make_gaussian_dropout},
@@ -36,6 +37,7 @@ constexpr Entry kOps[] = {
     {"reshape", make_reshape},
     {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
+    {"zero_padding2d", make_zero_padding2d},
 };
 
 }  // namespace

@@ -37,6 +37,7 @@ from convlet.layers.merge import (
 )
 from convlet.layers.rescaling import Rescaling
 from convlet.layers.reshape import Reshape
+from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
@@ -58,6 +59,7 @@ __all__ = [
     "Concatenate",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
     "Dropout",
     "Flatten",
@@ -84,6 +86,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "ZeroPadding2D",
     "add",
     "average",
     "concatenate",
@@ -108,6 +111,7 @@ _CLASSES: dict[str, type[Layer]] = {
         BatchNormalization,
         Concatenate,
         Conv2D,
+        Cropping2D,
         Dense,
         Dropout,
         Flatten,
@@ -129,6 +133,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Softmax,
         SpatialDropout2D,
         Subtract,
+        ZeroPadding2D,
     )
 }
 

@@ -74,7 +74,7 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     )
 
 
-def check_tuple(name: str, value: Any, length: int) -> tuple[int, ...]:
+def check_tuple(name: str, value: Any, length: int, *, allow_zero: bool = False) -> tuple[int, ...]:
     """Returns a positive integer, or a sequence of `length` of them, as a tuple.
 
     Raises:
@@ -88,9 +88,10 @@ def check_tuple(name: str, value: Any, length: int) -> tuple[int, ...]:
         raise ValueError(message) from None
     if len(numbers) != length or isinstance(value, bool):
         raise ValueError(message)
-    if min(numbers) <= 0:
-        wrong = {number for number in numbers if number <= 0}
-        raise ValueError(f"{message}, including values {wrong} that do not satisfy `value > 0`")
+    wrong = {number for number in numbers if number < 0 or (number == 0 and not allow_zero)}
+    if wrong:
+        condition = "value >= 0" if allow_zero else "value > 0"
+        raise ValueError(f"{message}, including values {wrong} that do not satisfy `{condition}`")
     return numbers
 
 
