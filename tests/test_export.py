@@ -238,6 +238,7 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("subtract", 2, [], {}, lambda x, _: x[0] - x[1]),
     ("concatenate", 2, [], {"axis": 2}, lambda x, _: np.concatenate(x, axis=3)),
     ("concatenate", 2, [], {"axis": 0}, lambda x, _: np.concatenate(x, axis=1)),
+    ("activity_regularization", 1, [], {"l1": 0.1, "l2": 0.2}, lambda x, _: x[0]),
     ("dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_noise", 1, [], {"stddev": 0.5, "seed": 1}, lambda x, _: x[0]),
