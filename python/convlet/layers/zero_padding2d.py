@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any, TypeAlias
 
 from convlet.layers.layer import Layer, NativeOps, Shape
@@ -88,17 +88,9 @@ class Cropping2D(Layer):
 
 def _pairs(name: str, value: Any) -> tuple[Pair, Pair]:
     """Returns `((top, bottom), (left, right))`, or raises ValueError in Keras's words."""
-    if not isinstance(value, bool) and isinstance(value, Integral):
-        size = int(value)
-        if size < 0:
-            raise ValueError(f"`{name}` cannot be negative. Received: {name}={size}.")
-        return (size, size), (size, size)
     if isinstance(value, str) or not hasattr(value, "__len__"):
-        raise ValueError(
-            f"`{name}` should be either an int, a tuple of 2 ints (symmetric_height_crop, "
-            "symmetric_width_crop), or a tuple of 2 tuples of 2 ints ((top_crop, bottom_crop), "
-            f"(left_crop, right_crop)). Received: {name}={value}."
-        )
+        size = _same_for_all(name, value)
+        return (size, size), (size, size)
     if len(value) != 2:
         raise ValueError(f"`{name}` should have two elements. Received: {name}={value}.")
     rows, columns = value
@@ -106,3 +98,19 @@ def _pairs(name: str, value: Any) -> tuple[Pair, Pair]:
         check_tuple(f"1st entry of {name}", rows, 2, allow_zero=True),
         check_tuple(f"2nd entry of {name}", columns, 2, allow_zero=True),
     )
+
+
+def _same_for_all(name: str, value: Any) -> int:
+    try:
+        size = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        size = None
+    if size is None:
+        raise ValueError(
+            f"`{name}` should be either an int, a tuple of 2 ints (symmetric_height_crop, "
+            "symmetric_width_crop), or a tuple of 2 tuples of 2 ints ((top_crop, bottom_crop), "
+            f"(left_crop, right_crop)). Received: {name}={value}."
+        )
+    if size < 0:
+        raise ValueError(f"`{name}` cannot be negative. Received: {name}={size}.")
+    return size
