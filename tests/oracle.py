@@ -325,6 +325,23 @@ def global_max_pooling2d_backward(x: Any, dy: Any) -> np.ndarray:
     return largest * dy / largest.sum(axis=(1, 2), keepdims=True)
 
 
+# ---- Borders ------------------------------------------------------------------------------------
+
+Sides = tuple[int, int, int, int]  # top, bottom, left, right
+
+
+def zero_padding2d(x: Any, sides: Sides) -> np.ndarray:
+    """Zeros around images (n, h, w, c)."""
+    return np.pad(_float64(x), ((0, 0), sides[:2], sides[2:], (0, 0)))
+
+
+def cropping2d(x: Any, sides: Sides) -> np.ndarray:
+    """Images (n, h, w, c) without their borders; the transpose of `zero_padding2d`."""
+    top, bottom, left, right = sides
+    _, h, w, _ = np.shape(x)
+    return _float64(x)[:, top : h - bottom, left : w - right].copy()
+
+
 # ---- Merging ------------------------------------------------------------------------------------
 
 

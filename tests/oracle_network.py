@@ -40,6 +40,11 @@ def given(value: Any) -> Bounded:
     return Bounded(value, np.zeros_like(value))
 
 
+def moved(f: Callable[..., np.ndarray], x: Bounded, *arguments: Any) -> Bounded:
+    """f(x) for an f that only moves values: so it moves their errors."""
+    return Bounded(f(x.value, *arguments), f(x.error, *arguments))
+
+
 class Normal(NamedTuple):
     """What batch normalization makes of its inputs on the way."""
 
@@ -790,6 +795,26 @@ class OracleNetwork:
         self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
     ) -> tuple[Bounded, list[Bounded]]:
         return dy.reshape(x.value.shape), []
+
+    def _zero_padding2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return moved(oracle.zero_padding2d, x, attributes["padding"])
+
+    def _zero_padding2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return moved(oracle.cropping2d, dy, attributes["padding"]), []
+
+    def _cropping2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return moved(oracle.cropping2d, x, attributes["cropping"])
+
+    def _cropping2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return moved(oracle.zero_padding2d, dy, attributes["cropping"]), []
 
     # ---- Activations ----------------------------------------------------------------------------
 

@@ -369,6 +369,7 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("subtract", 2, [], {}, lambda x, _: x[0] - x[1]),
     ("concatenate", 2, [], {"axis": 2}, lambda x, _: np.concatenate(x, axis=3)),
     ("concatenate", 2, [], {"axis": 0}, lambda x, _: np.concatenate(x, axis=1)),
+    ("activity_regularization", 1, [], {"l1": 0.1, "l2": 0.2}, lambda x, _: x[0]),
     ("dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_dropout", 1, [], {"rate": 0.5, "seed": 1}, lambda x, _: x[0]),
     ("gaussian_noise", 1, [], {"stddev": 0.5, "seed": 1}, lambda x, _: x[0]),
@@ -394,6 +395,14 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
     ("random_translation", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("random_zoom", 1, [], {"seed": 1}, lambda x, _: x[0]),
     ("global_max_pooling2d", 1, [], {}, lambda x, _: x[0].max(axis=(1, 2), keepdims=True)),
+    (
+        "zero_padding2d",
+        1,
+        [],
+        {"padding": (1, 0, 2, 3)},
+        lambda x, _: np.pad(x[0], ((0, 0), (1, 0), (2, 3), (0, 0))),
+    ),
+    ("cropping2d", 1, [], {"cropping": (1, 0, 2, 1)}, lambda x, _: x[0][:, 1:, 2:-1]),
     (
         "average_pooling2d",
         1,

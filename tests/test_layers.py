@@ -238,6 +238,20 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
     ),
     "flatten": (Flatten, (4, 3, 2), (24,), []),
     "reshape": (lambda **k: layers.Reshape((3, -1, 2), **k), (4, 3, 2), (3, 4, 2), []),
+    "zero_padding2d": (layers.ZeroPadding2D, (4, 3, 2), (6, 5, 2), []),
+    "zero_padding2d of sides": (
+        lambda **k: layers.ZeroPadding2D(((1, 0), 2), **k),
+        (4, 3, 2),
+        (5, 7, 2),
+        [],
+    ),
+    "cropping2d": (layers.Cropping2D, (4, 3, 2), (4, 3, 2), []),
+    "cropping2d of sides": (
+        lambda **k: layers.Cropping2D((1, [0, 2]), **k),
+        (4, 3, 2),
+        (2, 1, 2),
+        [],
+    ),
     "identity": (layers.Identity, (4, 3, 2), (4, 3, 2), []),
     "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
@@ -586,6 +600,33 @@ BAD_ARGUMENTS = {
             "Received: target_shape=(-1, 2, -1)."
         ),
     ),
+    "padding negative": (
+        lambda: layers.ZeroPadding2D(-1),
+        "`padding` cannot be negative. Received: padding=-1.",
+    ),
+    "padding of one side negative": (
+        lambda: layers.ZeroPadding2D((1, (0, -1))),
+        (
+            "The `2nd entry of padding` argument must be a tuple of 2 integers. Received 2nd entry "
+            "of padding=(0, -1), including values {-1} that do not satisfy `value >= 0`"
+        ),
+    ),
+    "padding float": (
+        lambda: layers.ZeroPadding2D(1.5),  # type: ignore[arg-type]
+        (
+            "`padding` should be either an int, a tuple of 2 ints (symmetric_height_crop, "
+            "symmetric_width_crop), or a tuple of 2 tuples of 2 ints ((top_crop, bottom_crop), "
+            "(left_crop, right_crop)). Received: padding=1.5."
+        ),
+    ),
+    "cropping of rank 3": (
+        lambda: layers.Cropping2D((1, 2, 3)),
+        "`cropping` should have two elements. Received: cropping=(1, 2, 3).",
+    ),
+    "cropping format": (
+        lambda: layers.Cropping2D(1, "channels_first"),
+        "Cropping2D does not support `data_format='channels_first'`",
+    ),
     "rate": (
         lambda: layers.Dropout(1.5),
         (
@@ -812,6 +853,18 @@ BAD_INPUTS = {
         (None, 3),
         r"unchanged, however, the input size cannot by divided .* target_shape=\(2, -1\)",
     ),
+    "cropped to nothing": (
+        layers.Cropping2D(((2, 2), (1, 0))),
+        (None, 4, 9, 1),
+        r"smaller than .* input_shape=\(None, 4, 9, 1\), cropping=\(\(2, 2\), \(1, 0\)\)",
+    ),
+    "rank of padding": (layers.ZeroPadding2D(), (None, 4), "Expected images of shape"),
+    "padded too much": (
+        layers.ZeroPadding2D(2**30),
+        (None, 4, 4, 1),
+        "At most 2147483647 elements",
+    ),
+    "padded by more": (layers.ZeroPadding2D(2**31), (None, 4, 4, 1), "`padding` must be four"),
     "rank of global pooling": (layers.GlobalMaxPooling2D(), (None, 4), "cannot take"),
     "open dimension": (Dense(3), (None, None), "Every dimension of `input_shape` but the first"),
     "no rows": (Dense(3), (None,), "batch axis first"),

@@ -267,6 +267,11 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "dense_relu_dense": ((11,), [dense(18), act("relu"), dense(3)]),
     "dense_on_a_map": ((3, 4, 5), [dense(6), act("relu"), flat(3, 4, 6), dense(2)]),
     "reshape_only": ((3, 4, 2), [flat(3, 4, 2)]),
+    "padding": ((3, 2, 5), [("zero_padding2d", {"padding": (1, 0, 2, 3)}), conv(4, (2, 2))]),
+    "cropping": (
+        (4, 5, 3),
+        [dense(7), ("cropping2d", {"cropping": (1, 0, 0, 2)}), act("relu")],
+    ),
     "reshape_unknown": ((3, 4, 2), [("reshape", {"target_shape": (2, -1, 4)}), dense(3)]),
     "dense_sigmoid": ((9,), [dense(6), act("sigmoid")]),
     "dense_tanh_dense": ((9,), [dense(6), act("tanh"), dense(4), act("linear")]),

@@ -182,6 +182,14 @@ def test_global_max_pooling2d(rng: np.random.Generator) -> None:
     ]
 
 
+def test_zero_padding2d_and_cropping2d(rng: np.random.Generator) -> None:
+    sides = (1, 0, 2, 3)
+    small, large = rng.normal(size=(2, 3, 2, 2)), rng.normal(size=(2, 4, 7, 2))
+    pad, crop = oracle.zero_padding2d, oracle.cropping2d
+    assert_gradient(lambda v: pad(v, sides), small, large, crop(large, sides))
+    assert_gradient(lambda v: crop(v, sides), large, small, pad(small, sides))
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4, 2)])
 def test_batch_normalization(rng: np.random.Generator, shape: tuple[int, ...]) -> None:
     x, dy = rng.normal(2.0, 3.0, shape), rng.normal(size=shape)

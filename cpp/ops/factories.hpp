@@ -1,7 +1,7 @@
 // One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp,
-// gaussian_dropout: gaussian_noise.cpp, random_rotation, random_translation and random_zoom:
-// random_affine.cpp, random_brightness and random_contrast: random_color.cpp, softmax:
-// activation.cpp).
+// cropping2d: zero_padding2d.cpp, gaussian_dropout: gaussian_noise.cpp, random_rotation,
+// random_translation and random_zoom: random_affine.cpp, random_brightness and random_contrast:
+// random_color.cpp, softmax: activation.cpp).
 #pragma once
 
 #include "ops/op.hpp"
@@ -14,6 +14,7 @@ std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_transpose(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_cropping2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dense(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_depthwise_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& input);
@@ -38,6 +39,7 @@ std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& in
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_unit_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_zero_padding2d(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.
 std::unique_ptr<Op> make_add(const Attributes& attributes, const std::vector<Shape>& inputs);

@@ -23,6 +23,7 @@ constexpr Entry kOps[] = {
     {"conv2d", make_conv2d},
     {"conv2d_max_pooling2d", make_conv2d_max_pooling2d},
     {"conv2d_transpose", make_conv2d_transpose},
+    {"cropping2d", make_cropping2d},
     {"dense", make_dense},
     {"depthwise_conv2d", make_depthwise_conv2d},
     {"dropout", make_dropout},
@@ -50,6 +51,7 @@ constexpr Entry kOps[] = {
     {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
     {"unit_normalization", make_unit_normalization},
+    {"zero_padding2d", make_zero_padding2d},
 };
 
 }  // namespace

@@ -138,6 +138,13 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
     ),
     "global_average_pooling2d": ((5, 7, 3), [("GlobalAveragePooling2D", {})]),
     "global_max_pooling2d": ((5, 7, 3), [("GlobalMaxPooling2D", {"keepdims": True})]),
+    "zero_padding2d_cropping2d": (
+        (3, 4, 2),
+        [
+            ("ZeroPadding2D", {"padding": ((1, 2), (0, 3))}),
+            ("Cropping2D", {"cropping": ((0, 1), (2, 1))}),
+        ],
+    ),
     "reshape_identity": (
         (4, 6, 2),
         [("Reshape", {"target_shape": (3, -1, 4)}), ("Identity", {}), ("Dense", {"units": 3})],
@@ -236,6 +243,8 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
     ),
     "global_average_pooling2d": ((5, 6, 2), [("GlobalAveragePooling2D", {"keepdims": True})]),
     "global_max_pooling2d": ((5, 6, 2), [("GlobalMaxPooling2D", {})]),
+    "zero_padding2d": ((5, 6, 2), [("ZeroPadding2D", {"padding": (1, 2)})]),
+    "cropping2d": ((5, 6, 2), [("Cropping2D", {"cropping": (1, (2, 0))})]),
     "reshape": ((5, 6, 2), [("Reshape", {"target_shape": (-1, 8)}), ("Identity", {})]),
     "batch_normalization": ((5, 6, 2), [("BatchNormalization", {"momentum": 0.8})]),
     "batch_normalization_relu": (

@@ -295,6 +295,35 @@ def reshape(
     return graph.reshape(inputs[0], shape)
 
 
+def zero_padding2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    padding: Sequence[int],
+) -> Tensor:
+    top, bottom, left, right = padding
+    x = graph.channels_first(inputs[0])
+    pads = graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    return Tensor(graph.node("Pad", x.name, pads), shape, channels_first=True)
+
+
+def cropping2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    cropping: Sequence[int],
+) -> Tensor:
+    top, _, left, _ = cropping
+    x = graph.channels_first(inputs[0])
+    ranges = ((top, left), (top + shape[0], left + shape[1]), (2, 3))  # starts, ends, axes
+    constants = [graph.constant(numbers, np.int64) for numbers in ranges]
+    return Tensor(graph.node("Slice", x.name, *constants), shape, channels_first=True)
+
+
 def nothing(
     graph: Graph,  # noqa: ARG001
     inputs: Sequence[Tensor],
@@ -509,6 +538,7 @@ OPS: dict[str, Entry] = {
     "concatenate": concatenate,
     "conv2d": conv2d,
     "conv2d_transpose": conv2d_transpose,
+    "cropping2d": cropping2d,
     "dense": dense,
     "activity_regularization": nothing,
     "depthwise_conv2d": depthwise_conv2d,
@@ -537,6 +567,7 @@ OPS: dict[str, Entry] = {
     "softmax": softmax,
     "subtract": partial(merge, "Sub"),
     "unit_normalization": unit_normalization,
+    "zero_padding2d": zero_padding2d,
 }
 
 

@@ -52,6 +52,7 @@ from convlet.layers.rescaling import Rescaling
 from convlet.layers.reshape import Reshape
 from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.layers.unit_normalization import UnitNormalization
+from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
@@ -77,6 +78,7 @@ __all__ = [
     "Conv2DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Cropping2D",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -118,6 +120,7 @@ __all__ = [
     "SpatialDropout2D",
     "Subtract",
     "UnitNormalization",
+    "ZeroPadding2D",
     "add",
     "average",
     "concatenate",
@@ -143,6 +146,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Concatenate,
         Conv2D,
         Conv2DTranspose,
+        Cropping2D,
         Dense,
         DepthwiseConv2D,
         Dropout,
@@ -178,6 +182,7 @@ _CLASSES: dict[str, type[Layer]] = {
         SpatialDropout2D,
         Subtract,
         UnitNormalization,
+        ZeroPadding2D,
     )
 }
 
