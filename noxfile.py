@@ -13,7 +13,10 @@ nox.options.sessions = ["lint", "types", "tests"]
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 MAX_WHEEL_MEGABYTES = 3
 OLDER_KERAS = ["3.3.3", "3.9.2"]  # beside the newest, which the extra `bench` brings
-NATIVE_TESTS = ["tests/test_native.py", "tests/test_ops.py", "tests/test_network.py"]
+NATIVE_TESTS = [
+    f"tests/test_{name}.py"
+    for name in ("native", "ops", "network", "updates", "feeds", "augmentation", "mixed_bfloat16")
+]
 
 
 def pinned(*names: str) -> list[str]:
