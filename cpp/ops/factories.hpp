@@ -19,10 +19,12 @@ std::unique_ptr<Op> make_activity_regularization(const Attributes& attributes, c
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_permute(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_up_sampling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_zero_padding2d(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.

@@ -32,11 +32,13 @@ constexpr Entry kOps[] = {
     {"maximum", nullptr, make_maximum},
     {"minimum", nullptr, make_minimum},
     {"multiply", nullptr, make_multiply},
+    {"permute", make_permute},
     {"prelu", make_prelu},
     {"rescaling", make_rescaling},
     {"reshape", make_reshape},
     {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
+    {"up_sampling2d", make_up_sampling2d},
     {"zero_padding2d", make_zero_padding2d},
 };
 

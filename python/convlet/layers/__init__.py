@@ -35,8 +35,10 @@ from convlet.layers.merge import (
     multiply,
     subtract,
 )
+from convlet.layers.permute import Permute
 from convlet.layers.rescaling import Rescaling
 from convlet.layers.reshape import Reshape
+from convlet.layers.up_sampling2d import UpSampling2D
 from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
 from convlet.utils.validation import look_up, split_config
 
@@ -80,12 +82,14 @@ __all__ = [
     "Minimum",
     "Multiply",
     "PReLU",
+    "Permute",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "UpSampling2D",
     "ZeroPadding2D",
     "add",
     "average",
@@ -127,12 +131,14 @@ _CLASSES: dict[str, type[Layer]] = {
         Minimum,
         Multiply,
         PReLU,
+        Permute,
         ReLU,
         Rescaling,
         Reshape,
         Softmax,
         SpatialDropout2D,
         Subtract,
+        UpSampling2D,
         ZeroPadding2D,
     )
 }
