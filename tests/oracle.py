@@ -342,6 +342,45 @@ def cropping2d(x: Any, sides: Sides) -> np.ndarray:
     return _float64(x)[:, top : h - bottom, left : w - right].copy()
 
 
+# ---- Up-sampling and permutation ------------------------------------------------------------------
+
+
+def up_sampling_matrix(size: int, factor: int, interpolation: str) -> np.ndarray:
+    """Weights (size * factor, size) of the inputs in each output along one axis.
+
+    "bilinear": output i lies at (i + 1/2) / factor - 1/2, no further out than the inputs do.
+    """
+    if interpolation == "nearest":
+        return np.repeat(np.eye(size), factor, axis=0)
+    places = ((np.arange(size * factor) + 0.5) / factor - 0.5).clip(0, size - 1)
+    return np.maximum(1.0 - np.abs(places[:, None] - np.arange(size)), 0.0)
+
+
+def up_sampling2d(x: Any, size: Pair, interpolation: str) -> np.ndarray:
+    """(n, h, w, c) -> (n, size[0] h, size[1] w, c)."""
+    x = _float64(x)
+    matrices = [up_sampling_matrix(x.shape[1 + i], size[i], interpolation) for i in (0, 1)]
+    return np.einsum("ai,bj,nijc->nabc", *matrices, x)
+
+
+def up_sampling2d_backward(dy: Any, size: Pair, interpolation: str) -> np.ndarray:
+    """The transpose of `up_sampling2d`."""
+    dy = _float64(dy)
+    matrices = [
+        up_sampling_matrix(dy.shape[1 + i] // size[i], size[i], interpolation) for i in (0, 1)
+    ]
+    return np.einsum("ai,bj,nabc->nijc", *matrices, dy)
+
+
+def permute(x: Any, dims: tuple[int, ...]) -> np.ndarray:
+    """Axis a + 1 of the output is axis dims[a] of x; the rows stay in front."""
+    return _float64(x).transpose(0, *dims).copy()
+
+
+def permute_backward(dy: Any, dims: tuple[int, ...]) -> np.ndarray:
+    return permute(dy, tuple(int(axis) + 1 for axis in np.argsort(dims)))
+
+
 # ---- Merging ------------------------------------------------------------------------------------
 
 

@@ -816,6 +816,43 @@ class OracleNetwork:
     ) -> tuple[Bounded, list[Bounded]]:
         return moved(oracle.zero_padding2d, dy, attributes["cropping"]), []
 
+    def _permute(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        return moved(oracle.permute, x, attributes["dims"])
+
+    def _permute_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        return moved(oracle.permute_backward, dy, attributes["dims"]), []
+
+    def _up_sampling2d(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        if attributes["interpolation"] == "nearest":
+            return moved(oracle.up_sampling2d, x, attributes["size"], "nearest")
+        # a + (b - a) t, along each axis: roundings of a, b, b - a, t and the sum.
+        return self._product(
+            lambda x, one: one * oracle.up_sampling2d(x, attributes["size"], "bilinear"),
+            x,
+            given(1.0),
+            2 * 5,
+        )
+
+    def _up_sampling2d_backward(
+        self, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded, dy: Bounded
+    ) -> tuple[Bounded, list[Bounded]]:
+        size, interpolation = attributes["size"], attributes["interpolation"]
+        # Of a pixel, twice as many along each axis have a share; two factors each are rounded.
+        length = float(np.prod(size)) * (1 if interpolation == "nearest" else 4) + 4
+        dx = self._product(
+            lambda dy, one: one * oracle.up_sampling2d_backward(dy, size, interpolation),
+            dy,
+            given(1.0),
+            length,
+        )
+        return dx, []
+
     # ---- Activations ----------------------------------------------------------------------------
 
     def _activation(

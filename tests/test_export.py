@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import oracle
 from convlet import layers
 from convlet.models import Model, Sequential
 
@@ -403,6 +404,21 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
         lambda x, _: np.pad(x[0], ((0, 0), (1, 0), (2, 3), (0, 0))),
     ),
     ("cropping2d", 1, [], {"cropping": (1, 0, 2, 1)}, lambda x, _: x[0][:, 1:, 2:-1]),
+    (
+        "up_sampling2d",
+        1,
+        [],
+        {"size": (2, 3), "interpolation": "nearest"},
+        lambda x, _: x[0].repeat(2, axis=1).repeat(3, axis=2),
+    ),
+    (
+        "up_sampling2d",
+        1,
+        [],
+        {"size": (2, 3), "interpolation": "bilinear"},
+        lambda x, _: oracle.up_sampling2d(x[0], (2, 3), "bilinear"),
+    ),
+    ("permute", 1, [], {"dims": (3, 1, 2)}, lambda x, _: x[0].transpose(0, 3, 1, 2)),
     (
         "average_pooling2d",
         1,

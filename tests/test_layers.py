@@ -252,6 +252,14 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (2, 1, 2),
         [],
     ),
+    "up_sampling2d": (layers.UpSampling2D, (4, 3, 2), (8, 6, 2), []),
+    "up_sampling2d bilinear": (
+        lambda **k: layers.UpSampling2D((3, 1), interpolation="bilinear", **k),
+        (4, 3, 2),
+        (12, 3, 2),
+        [],
+    ),
+    "permute": (lambda **k: layers.Permute((3, 1, 2), **k), (4, 3, 2), (2, 4, 3), []),
     "identity": (layers.Identity, (4, 3, 2), (4, 3, 2), []),
     "dense": (lambda **k: Dense(6, "tanh", **k), (5,), (6,), [(5, 6), (6,)]),
     "dense on a map": (lambda **k: Dense(6, use_bias=False, **k), (4, 3), (4, 6), [(3, 6)]),
@@ -627,6 +635,33 @@ BAD_ARGUMENTS = {
         lambda: layers.Cropping2D(1, "channels_first"),
         "Cropping2D does not support `data_format='channels_first'`",
     ),
+    "size": (
+        lambda: layers.UpSampling2D(0),
+        (
+            "The `size` argument must be a tuple of 2 integers. Received size=0, including values "
+            "{0} that do not satisfy `value > 0`"
+        ),
+    ),
+    "interpolation of Keras": (
+        lambda: layers.UpSampling2D(2, interpolation="bicubic"),
+        "UpSampling2D does not support `interpolation='bicubic'`",
+    ),
+    "interpolation": (
+        lambda: layers.UpSampling2D(2, interpolation="linear"),
+        "Received: interpolation='linear'. Did you mean 'bilinear'?",
+    ),
+    "dims from 0": (
+        lambda: layers.Permute((0, 1)),
+        (
+            "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` "
+            "must be consecutive and start from 1. Received dims=(0, 1)"
+        ),
+    ),
+    "dims number": (lambda: layers.Permute(1), "argument `dims` for Permute"),  # type: ignore[arg-type]
+    "dims of rank 5": (
+        lambda: layers.Permute((2, 1, 3, 4, 5)),
+        "Permute does not support `dims=(2, 1, 3, 4, 5)`; at most 4 axes are supported",
+    ),
     "rate": (
         lambda: layers.Dropout(1.5),
         (
@@ -857,6 +892,17 @@ BAD_INPUTS = {
         layers.Cropping2D(((2, 2), (1, 0))),
         (None, 4, 9, 1),
         r"smaller than .* input_shape=\(None, 4, 9, 1\), cropping=\(\(2, 2\), \(1, 0\)\)",
+    ),
+    "rank of up-sampling": (layers.UpSampling2D(), (None, 4), "Expected images of shape"),
+    "up-sampled too much": (
+        layers.UpSampling2D(2**15),
+        (None, 4, 4, 1),
+        "At most 2147483647 elements",
+    ),
+    "rank of permute": (
+        layers.Permute((2, 1)),
+        (None, 4, 9, 1),
+        r"expected ndim=3, found ndim=4. Full shape received: \(None, 4, 9, 1\)",
     ),
     "rank of padding": (layers.ZeroPadding2D(), (None, 4), "Expected images of shape"),
     "padded too much": (

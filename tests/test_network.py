@@ -102,6 +102,14 @@ def flat(*shape: int) -> Op:
     return "reshape", {"target_shape": (int(np.prod(shape)),)}
 
 
+def up(rows: int, columns: int, interpolation: str = "nearest") -> Op:
+    return "up_sampling2d", {"size": (rows, columns), "interpolation": interpolation}
+
+
+def permute(*dims: int) -> Op:
+    return "permute", {"dims": dims}
+
+
 # Every way in which neighbours may be fused, and sizes of which pooling drops a row or a column.
 CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "conv": ((6, 7, 3), [conv(5, (3, 3))]),
@@ -272,6 +280,14 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         (4, 5, 3),
         [dense(7), ("cropping2d", {"cropping": (1, 0, 0, 2)}), act("relu")],
     ),
+    "up_sampling": ((3, 2, 19), [up(2, 3), act("relu"), conv(2, (2, 2))]),
+    "up_sampling_bilinear": ((3, 2, 5), [up(2, 4, "bilinear")]),
+    "up_sampling_bilinear_odd": ((2, 3, 17), [up(3, 5, "bilinear"), conv(2, (2, 2))]),
+    "transpose": ((17, 33), [permute(2, 1), dense(3)]),
+    "permute_keeps_the_last": ((3, 4, 2, 5), [permute(2, 3, 1, 4)]),
+    "permute_in_front": ((3, 18, 2, 17), [act("relu"), permute(4, 2, 1, 3)]),
+    "permute_there_and_back": ((4, 5, 3), [permute(3, 1, 2), permute(2, 3, 1), flat(4, 5, 3)]),
+    "permute_one_axis": ((5,), [permute(1), dense(2)]),
     "reshape_unknown": ((3, 4, 2), [("reshape", {"target_shape": (2, -1, 4)}), dense(3)]),
     "dense_sigmoid": ((9,), [dense(6), act("sigmoid")]),
     "dense_tanh_dense": ((9,), [dense(6), act("tanh"), dense(4), act("linear")]),
@@ -427,10 +443,12 @@ QUOTIENTS = {
     "random_crop",
     "unit_normalization",
 }
+SMOOTH = {"sigmoid", "tanh", "softmax", "bilinear"}
+QUOTIENTS = {"average_pooling2d", "batch_normalization", "global_max_pooling2d"}
 EXACT = [
     name
     for name, (_, ops) in CHAINS.items()
-    if SMOOTH.isdisjoint(attributes.get("activation") for _, attributes in ops)
+    if SMOOTH.isdisjoint(value for _, attributes in ops for value in attributes.values())
     and QUOTIENTS.isdisjoint(op for op, _ in ops)
 ]
 # Those that do something else in training.

@@ -190,6 +190,24 @@ def test_zero_padding2d_and_cropping2d(rng: np.random.Generator) -> None:
     assert_gradient(lambda v: crop(v, sides), large, small, pad(small, sides))
 
 
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_up_sampling2d(rng: np.random.Generator, interpolation: str) -> None:
+    x, dy = rng.normal(size=(2, 3, 2, 2)), rng.normal(size=(2, 6, 6, 2))
+    dx = oracle.up_sampling2d_backward(dy, (2, 3), interpolation)
+    assert_gradient(lambda v: oracle.up_sampling2d(v, (2, 3), interpolation), x, dy, dx)
+
+
+def test_bilinear_stays_between_the_outermost_pixels() -> None:
+    y = oracle.up_sampling2d(np.array([4.0, 8.0]).reshape(1, 1, 2, 1), (1, 2), "bilinear")
+    assert y.ravel().tolist() == [4.0, 5.0, 7.0, 8.0]
+
+
+def test_permute(rng: np.random.Generator) -> None:
+    x, dy = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 5, 3, 4))
+    dims = (3, 1, 2)
+    assert_gradient(lambda v: oracle.permute(v, dims), x, dy, oracle.permute_backward(dy, dims))
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4, 2)])
 def test_batch_normalization(rng: np.random.Generator, shape: tuple[int, ...]) -> None:
     x, dy = rng.normal(2.0, 3.0, shape), rng.normal(size=shape)

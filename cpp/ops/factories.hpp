@@ -26,6 +26,7 @@ std::unique_ptr<Op> make_group_normalization(const Attributes& attributes, const
 std::unique_ptr<Op> make_layer_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_permute(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_prelu(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_brightness(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_random_contrast(const Attributes& attributes, const Shape& input);
@@ -39,6 +40,7 @@ std::unique_ptr<Op> make_rescaling(const Attributes& attributes, const Shape& in
 std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_unit_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_up_sampling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_zero_padding2d(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.

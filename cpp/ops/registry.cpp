@@ -37,6 +37,7 @@ constexpr Entry kOps[] = {
     {"minimum", nullptr, make_minimum},
     {"multiply", nullptr, make_multiply},
     {"normalization", make_normalization},
+    {"permute", make_permute},
     {"prelu", make_prelu},
     {"random_brightness", make_random_brightness},
     {"random_contrast", make_random_contrast},
@@ -51,6 +52,7 @@ constexpr Entry kOps[] = {
     {"softmax", make_softmax},
     {"subtract", nullptr, make_subtract},
     {"unit_normalization", make_unit_normalization},
+    {"up_sampling2d", make_up_sampling2d},
     {"zero_padding2d", make_zero_padding2d},
 };
 

@@ -145,6 +145,12 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
             ("Cropping2D", {"cropping": ((0, 1), (2, 1))}),
         ],
     ),
+    "up_sampling2d": ((2, 3, 2), [("UpSampling2D", {"size": (3, 2)})]),
+    "up_sampling2d_bilinear": (
+        (2, 3, 2),
+        [("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear"})],
+    ),
+    "permute": ((2, 3, 4), [("Permute", {"dims": (3, 1, 2)})]),
     "reshape_identity": (
         (4, 6, 2),
         [("Reshape", {"target_shape": (3, -1, 4)}), ("Identity", {}), ("Dense", {"units": 3})],
@@ -245,6 +251,12 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
     "global_max_pooling2d": ((5, 6, 2), [("GlobalMaxPooling2D", {})]),
     "zero_padding2d": ((5, 6, 2), [("ZeroPadding2D", {"padding": (1, 2)})]),
     "cropping2d": ((5, 6, 2), [("Cropping2D", {"cropping": (1, (2, 0))})]),
+    "up_sampling2d": ((4, 5, 2), [("UpSampling2D", {"size": (1, 3)})]),
+    "up_sampling2d_bilinear": (
+        (3, 4, 2),
+        [("UpSampling2D", {"size": (2, 3), "interpolation": "bilinear"})],
+    ),
+    "permute": ((5, 6, 2), [("Permute", {"dims": (2, 3, 1)})]),
     "reshape": ((5, 6, 2), [("Reshape", {"target_shape": (-1, 8)}), ("Identity", {})]),
     "batch_normalization": ((5, 6, 2), [("BatchNormalization", {"momentum": 0.8})]),
     "batch_normalization_relu": (

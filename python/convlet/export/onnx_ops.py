@@ -324,6 +324,37 @@ def cropping2d(
     return Tensor(graph.node("Slice", x.name, *constants), shape, channels_first=True)
 
 
+def up_sampling2d(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    size: Sequence[int],
+    interpolation: str,
+) -> Tensor:
+    x = graph.channels_first(inputs[0])
+    scales = graph.constant([1, 1, *size])
+    if interpolation == "nearest":
+        options = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    else:
+        options = {"coordinate_transformation_mode": "half_pixel", "mode": "linear"}
+    name = graph.node("Resize", x.name, "", scales, **options)  # "": no region of interest
+    return Tensor(name, shape, channels_first=True)
+
+
+def permute(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    dims: Sequence[int],
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    return Tensor(graph.node("Transpose", x.name, perm=(0, *dims)), shape)
+
+
 def nothing(
     graph: Graph,  # noqa: ARG001
     inputs: Sequence[Tensor],
@@ -553,6 +584,7 @@ OPS: dict[str, Entry] = {
     "minimum": partial(merge, "Min"),
     "multiply": partial(merge, "Mul"),
     "normalization": normalization,
+    "permute": permute,
     "prelu": prelu,
     "random_brightness": nothing,
     "random_contrast": nothing,
@@ -567,6 +599,7 @@ OPS: dict[str, Entry] = {
     "softmax": softmax,
     "subtract": partial(merge, "Sub"),
     "unit_normalization": unit_normalization,
+    "up_sampling2d": up_sampling2d,
     "zero_padding2d": zero_padding2d,
 }
 

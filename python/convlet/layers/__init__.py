@@ -40,6 +40,7 @@ from convlet.layers.merge import (
     subtract,
 )
 from convlet.layers.normalization import Normalization
+from convlet.layers.permute import Permute
 from convlet.layers.random_brightness import RandomBrightness
 from convlet.layers.random_contrast import RandomContrast
 from convlet.layers.random_crop import RandomCrop
@@ -52,6 +53,7 @@ from convlet.layers.rescaling import Rescaling
 from convlet.layers.reshape import Reshape
 from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.layers.unit_normalization import UnitNormalization
+from convlet.layers.up_sampling2d import UpSampling2D
 from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
 from convlet.utils.validation import look_up, split_config
 
@@ -103,6 +105,7 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "Permute",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
@@ -120,6 +123,7 @@ __all__ = [
     "SpatialDropout2D",
     "Subtract",
     "UnitNormalization",
+    "UpSampling2D",
     "ZeroPadding2D",
     "add",
     "average",
@@ -166,6 +170,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Multiply,
         Normalization,
         PReLU,
+        Permute,
         RandomBrightness,
         RandomContrast,
         RandomCrop,
@@ -182,6 +187,7 @@ _CLASSES: dict[str, type[Layer]] = {
         SpatialDropout2D,
         Subtract,
         UnitNormalization,
+        UpSampling2D,
         ZeroPadding2D,
     )
 }
