@@ -12,7 +12,8 @@
 
 namespace convlet {
 
-// Offsets count items of dz (floats, or pairs of channels). A phase may have no taps: its dx is zero.
+// Offsets count items of dz (floats, or pairs of channels). A phase may have no taps: its dx is
+// zero.
 struct GradientPhase {
   std::vector<std::int32_t> pixel;  // where the patches start in an image of the padded dz
   std::vector<std::int32_t> out;    // and their pixels of dx
