@@ -117,7 +117,12 @@ def test_numpy_functions(case: Case) -> None:
 
 
 def test_every_function_has_a_case() -> None:
-    names = {case.name for case in CASES.values()} | {"softmax", "log_softmax", "glu"}
+    names = {case.name for case in CASES.values()} | {
+        "softmax",
+        "log_softmax",
+        "sparsemax",
+        "glu",
+    }
     functions = {
         activations.get(name).__name__
         for name in activations.__all__
@@ -158,6 +163,69 @@ def test_log_softmax_of_specials(core: ModuleType, special: float) -> None:
     with np.errstate(invalid="ignore"):
         expected = activations.log_softmax(x)
     assert_same_specials(ops.activation(x, "log_softmax"), expected)
+
+
+def sparsemax(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sparsemax of each row, and which elements are in it (Martins and Astudillo, algorithm 1)."""
+    y, support = np.empty_like(x), np.empty(x.shape, bool)
+    for i, row in enumerate(x):
+        z = np.sort(row)[::-1]
+        k = max(k for k in range(1, len(z) + 1) if 1 + k * z[k - 1] > z[:k].sum())
+        threshold = (z[:k].sum() - 1) / k
+        y[i], support[i] = np.maximum(row - threshold, 0), row > threshold
+    return y, support
+
+
+def sparsemax_backward(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    support = sparsemax(x)[1]
+    mean = (dy * support).sum(axis=-1, keepdims=True) / support.sum(axis=-1, keepdims=True)
+    return support * (dy - mean)
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 16, 17, 37, 300])
+@pytest.mark.parametrize("scale", [0.01, 0.3, 3.0])
+def test_sparsemax(core: ModuleType, rng: np.random.Generator, n: int, scale: float) -> None:
+    x = (scale * rng.normal(size=(5, n))).astype(np.float32)
+    x[0] += 100
+    dy = rng.normal(size=x.shape).astype(np.float32)
+    wide = x.astype(float)
+    expected, _ = sparsemax(wide)
+    bound = EPS * (n + 4) * (1 + np.ptp(x, axis=-1, keepdims=True))
+    assert_within(ops.activation(x, "sparsemax"), expected, bound)
+    assert_within(activations.sparsemax(x), expected, bound)
+    np.testing.assert_allclose(activations.sparsemax(wide.T, axis=0).T, expected, atol=1e-13)
+    dx = ops.activation_backward(x, dy, "sparsemax")
+    sums = np.abs(dy).sum(axis=-1, keepdims=True)
+    assert_within(dx, sparsemax_backward(wide, dy.astype(float)), EPS * (n + 4) * sums)
+
+
+def test_slope_of_sparsemax_by_finite_differences(rng: np.random.Generator) -> None:
+    x, dy, step = rng.normal(size=(4, 7)), rng.normal(size=(4, 7)), 1e-6
+    dx = np.empty_like(x)
+    for j in range(7):
+        ahead, behind = (sparsemax(x + side * step * np.eye(7)[j])[0] for side in (1, -1))
+        dx[:, j] = ((ahead - behind) * dy).sum(axis=-1) / (2 * step)
+    np.testing.assert_allclose(sparsemax_backward(x, dy), dx, atol=1e-8)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+def test_sparsemax_of_specials(core: ModuleType, special: float) -> None:
+    """NaN and infinity make a row NaN, where Keras has infinity or NaN here and there."""
+    x = np.linspace(0, 1, 34, dtype=np.float32).reshape(2, 17)
+    x[1, 3] = special
+    for y in (ops.activation(x, "sparsemax"), activations.sparsemax(x)):
+        np.testing.assert_array_equal(y[0], ops.activation(x[:1], "sparsemax")[0])
+        if special == -np.inf:
+            assert y[1, 3] == 0
+            assert y[1].sum() == pytest.approx(1, abs=17 * EPS)
+        else:
+            assert np.isnan(y[1]).all()
+    large = np.array([[1e8, 1e8, 0.0]], np.float32)  # where Keras has infinity
+    np.testing.assert_array_equal(ops.activation(large, "sparsemax"), [[0.5, 0.5, 0.0]])
+    dx = ops.activation_backward(
+        np.array([[5.0, 4.0, 0.0]], np.float32), np.array([[1, np.inf, 1]], np.float32), "sparsemax"
+    )
+    assert dx[0, 2] == 0  # what takes no part stays out of it
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3])
@@ -313,6 +381,25 @@ class TestLive:
         if case.name == "squareplus" and special == -np.inf:
             expected = np.zeros_like(x)  # where Keras has infinity minus infinity
         assert_same_specials(ops.activation(x, case.name, **case.arguments), expected)
+
+    def test_sparsemax(self, keras: Any, rng: np.random.Generator) -> None:
+        """Of rows of which one element is left, some with others exactly on the threshold.
+
+        Where several are, Keras 3.15 takes another threshold than the paper's and the sum is not 1
+        (keras-team/keras#23425, mended since).
+        """
+        import tensorflow as tf
+
+        apart = rng.permuted(np.tile([-2.0, 0.5, 3.0], (9, 1)), axis=1)
+        x = np.vstack([np.eye(3), [5, 4, 4], [0, -1, -3], apart]).astype(np.float32)
+        dy = rng.normal(size=x.shape).astype(np.float32)
+        given = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = keras.activations.sparsemax(given)
+        np.testing.assert_allclose(ops.activation(x, "sparsemax"), y, atol=1e-6)
+        dx = tape.gradient(y, given, dy)
+        np.testing.assert_allclose(ops.activation_backward(x, dy, "sparsemax"), dx, atol=1e-5)
 
     @pytest.mark.parametrize(
         ("name", "arguments"),

@@ -80,7 +80,7 @@ def test_configuration_of_a_function() -> None:
     ("identifier", "message"),
     [
         ("rleu", "identifier: rleu. Did you mean 'relu'"),
-        ("sparsemax", "identifier: sparsemax"),
+        ("swirl", "identifier: swirl"),
         (3, "identifier: 3"),
         (np.tanh, "identifier: <ufunc 'tanh'>. The Python function `tanh` cannot be"),
         ({"config": "rleu"}, "identifier: rleu"),

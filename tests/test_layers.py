@@ -276,6 +276,7 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         [(1, 1, 2)],
     ),
     "glu": (lambda **k: Activation("glu", **k), (4, 6), (4, 3), []),
+    "sparsemax": (lambda **k: Activation("sparsemax", **k), (4, 6), (4, 6), []),
     "softmax": (layers.Softmax, (4,), (4,), []),
     "softmax of columns": (lambda **k: layers.Softmax(axis=1, **k), (4, 3), (4, 3), []),
 }

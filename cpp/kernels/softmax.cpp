@@ -75,6 +75,59 @@ struct Contiguous {
                   count);
     });
   }
+
+  static void sparsemax(std::int64_t n, const float* x, float* y) {
+    const float top = largest(n, x);
+    const float threshold = sparsemax_threshold(n, x, top);
+    for_vectors(n, [&](std::int64_t at, int count) {
+      store(y + at, simd::max(simd::zero(), load(x + at, count) - top - threshold), count);
+    });
+  }
+
+  static void sparsemax_backward(std::int64_t n, const float* x, const float* dy, float* dx) {
+    const float top = largest(n, x);
+    const float threshold = sparsemax_threshold(n, x, top);
+    Vec total = simd::zero();
+    Vec members = simd::zero();
+    for_vectors(n, [&](std::int64_t at, int count) {
+      const Vec below = load(x + at, count) - top;
+      total += filled(below < threshold ? simd::zero() : load(dy + at, count), count, 0.0F);
+      members += filled(not_at_most(below, threshold), count, 0.0F);
+    });
+    const float mean = sum_of(total) / sum_of(members);
+    for_vectors(n, [&](std::int64_t at, int count) {
+      const Vec below = load(x + at, count) - top;
+      const Vec own = below < threshold ? simd::zero() : load(dy + at, count);
+      store(dx + at, own - (below <= threshold ? simd::zero() : simd::broadcast(mean)), count);
+    });
+  }
+
+ private:
+  // 1 where v > bound, or either is NaN; else 0.
+  static Vec not_at_most(Vec v, float bound) {
+    return v <= bound ? simd::zero() : simd::broadcast(1.0F);
+  }
+
+  // Sparsemax's t, less the largest x. No x - top of at most -1 takes part, as the others sum to 1
+  // alone; from there on the mean of those that take part, less 1 / k, is the next t, and who is
+  // below it takes no part any more (Michelot, 1986): mostly a few rounds, and no sorting.
+  static float sparsemax_threshold(std::int64_t n, const float* x, float top) {
+    float threshold = -1.0F;
+    float members_before = __builtin_inff();
+    for (;;) {
+      Vec total = simd::zero();
+      Vec members = simd::zero();
+      for_vectors(n, [&](std::int64_t at, int count) {
+        const Vec below = load(x + at, count) - top;
+        total += filled(below <= threshold ? simd::zero() : below, count, 0.0F);
+        members += filled(not_at_most(below, threshold), count, 0.0F);
+      });
+      const float k = sum_of(members);
+      threshold = (sum_of(total) - 1.0F) / k;
+      if (k >= members_before) return threshold;
+      members_before = k;
+    }
+  }
 };
 
 // Up to kLanes axes side by side, `stride` floats from one element to the next.
@@ -156,6 +209,17 @@ void log_softmax_backward(std::int64_t rows, std::int64_t n, const float* y, con
                           float* dx) {
   for (std::int64_t r = 0; r < rows; ++r) {
     Contiguous::log_softmax_backward(n, y + r * n, dy + r * n, dx + r * n);
+  }
+}
+
+void sparsemax(std::int64_t rows, std::int64_t n, const float* x, float* y) {
+  for (std::int64_t r = 0; r < rows; ++r) Contiguous::sparsemax(n, x + r * n, y + r * n);
+}
+
+void sparsemax_backward(std::int64_t rows, std::int64_t n, const float* x, const float* dy,
+                        float* dx) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    Contiguous::sparsemax_backward(n, x + r * n, dy + r * n, dx + r * n);
   }
 }
 

@@ -1,4 +1,4 @@
-// Softmax along one axis, and its logarithm along the last one. Single-threaded.
+// Softmax along one axis; its logarithm, and sparsemax, along the last one. Single-threaded.
 #pragma once
 
 #include <cstdint>
@@ -25,5 +25,16 @@ void log_softmax(std::int64_t rows, std::int64_t n, const float* x, float* y);
 // dx = dy - exp(y) sum(dy). dx may be dy.
 void log_softmax_backward(std::int64_t rows, std::int64_t n, const float* y, const float* dy,
                           float* dx);
+
+// The point of the simplex that is nearest to x (Martins and Astudillo, 2016), over each of `rows`
+// rows of n floats: y = max(x - t, 0), with the t for which y sums to 1. y may be x. NaN or +inf
+// anywhere in a row makes all of it NaN.
+void sparsemax(std::int64_t rows, std::int64_t n, const float* x, float* y);
+
+// dx = dy where x >= t, less sum(dy where x >= t) / k where x > t, k being the number of these;
+// else 0. Like TensorFlow, which counts x = t when it takes the maximum with 0, but not in t. dx
+// may be dy.
+void sparsemax_backward(std::int64_t rows, std::int64_t n, const float* x, const float* dy,
+                        float* dx);
 
 }  // namespace convlet

@@ -46,20 +46,40 @@ class Softmax final : public Op {
   AxisView view_;  // of one row of the batch
 };
 
-class LogSoftmax final : public Op {
+// A function of the last axis as a whole.
+template <class F>
+class OfLastAxis final : public Op {
  public:
-  explicit LogSoftmax(const Shape& shape)
+  explicit OfLastAxis(const Shape& shape)
       : Op(shape, {}), n_(shape.back()), rows_(elements(shape) / n_) {}
 
-  void forward(const ForwardArgs& a) const override { log_softmax(a.rows * rows_, n_, a.x, a.y); }
+  void forward(const ForwardArgs& a) const override { F::forward(a.rows * rows_, n_, a); }
 
   void backward(const BackwardArgs& a) const override {
-    if (a.dx != nullptr) log_softmax_backward(a.rows * rows_, n_, a.y, a.dy, a.dx);
+    if (a.dx != nullptr) F::backward(a.rows * rows_, n_, a);
   }
 
  private:
   std::int64_t n_;     // the last axis
   std::int64_t rows_;  // of one row of the batch: the product of the others
+};
+
+struct LogSoftmax {
+  static void forward(std::int64_t rows, std::int64_t n, const ForwardArgs& a) {
+    log_softmax(rows, n, a.x, a.y);
+  }
+  static void backward(std::int64_t rows, std::int64_t n, const BackwardArgs& a) {
+    log_softmax_backward(rows, n, a.y, a.dy, a.dx);
+  }
+};
+
+struct Sparsemax {
+  static void forward(std::int64_t rows, std::int64_t n, const ForwardArgs& a) {
+    sparsemax(rows, n, a.x, a.y);
+  }
+  static void backward(std::int64_t rows, std::int64_t n, const BackwardArgs& a) {
+    sparsemax_backward(rows, n, a.x, a.dy, a.dx);
+  }
 };
 
 // Gated linear unit: the first half of the last axis times the sigmoid of the second.
@@ -187,7 +207,7 @@ constexpr Entry kActivations[] = {
     {"leaky_relu", leaky_relu},
     {"linear", plain<Linear>},
     {"log_sigmoid", plain<LogSigmoid>},
-    {"log_softmax", of_shape<LogSoftmax>},
+    {"log_softmax", of_shape<OfLastAxis<LogSoftmax>>},
     {"mish", plain<Mish>},
     {"relu", plain<Relu>},
     {"relu6", plain<Relu6>},
@@ -200,6 +220,7 @@ constexpr Entry kActivations[] = {
     {"softsign", plain<Softsign>},
     {"sparse_plus", plain<SparsePlus>},
     {"sparse_sigmoid", plain<SparseSigmoid>},
+    {"sparsemax", of_shape<OfLastAxis<Sparsemax>>},
     {"squareplus", squareplus},
     {"tanh", plain<Tanh>},
     {"tanh_shrink", plain<TanhShrink>},

@@ -45,6 +45,7 @@ __all__ = [
     "softsign",
     "sparse_plus",
     "sparse_sigmoid",
+    "sparsemax",
     "squareplus",
     "swish",
     "tanh",
@@ -501,6 +502,30 @@ def log_softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
     return np.asarray(below - np.log(np.exp(below).sum(axis=axis, keepdims=True)))
 
 
+def sparsemax(x: npt.ArrayLike, axis: int = -1) -> Array:
+    """The nearest point whose elements are not negative and sum to 1 (Martins and Astudillo, 2016).
+
+    `max(x - t, 0)`, with the `t` for which it sums to 1. (In Keras up to 3.15 it does not where more
+    than one element is left: keras-team/keras#23425, mended since.)
+
+    Args:
+        x: Array.
+        axis: Axis along which the sum is 1.
+
+    Returns:
+        An array of the shape of `x`. NaN or infinity makes all along the axis NaN.
+    """
+    x = _as_float(x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below = np.moveaxis(x - x.max(axis=axis, keepdims=True), axis, -1)
+        largest_first = -np.sort(-below, axis=-1)
+        sums = largest_first.cumsum(axis=-1) - 1
+        counts = np.arange(1, below.shape[-1] + 1, dtype=x.dtype)
+        last = np.count_nonzero(counts * largest_first > sums, axis=-1, keepdims=True) - 1
+        threshold = np.take_along_axis(sums / counts, last, axis=-1)
+        return np.moveaxis(np.maximum(below - threshold, 0), -1, axis)
+
+
 # ---- Names ---------------------------------------------------------------------------------------
 
 # Keras's other names of the same functions.
@@ -535,6 +560,7 @@ _BY_NAME: dict[str, Activation] = {
         softsign,
         sparse_plus,
         sparse_sigmoid,
+        sparsemax,
         squareplus,
         tanh,
         tanh_shrink,

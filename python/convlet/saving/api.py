@@ -240,11 +240,20 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         raise ValueError(f"`json_string` must be a string. Received: {type(json_string)}")
     config = parse_json(json_string, "`json_string`")
     with custom_object_scope(custom_objects):
-        model = _from_config(config)
-        if isinstance(config.get("compile_config"), Mapping):
-            with _configuration_errors():
-                model.compile_from_config(config["compile_config"])
-        return model
+        return model_from_config(config)
+
+
+def model_from_config(config: Any) -> Any:
+    """Makes a model, with new weights, from its configuration; compiled if that says how.
+
+    Raises:
+        ValueError: If it has something convlet does not support.
+    """
+    model = _from_config(config)
+    if isinstance(config.get("compile_config"), Mapping):
+        with configuration_errors():
+            model.compile_from_config(config["compile_config"])
+    return model
 
 
 def to_json(model: Saveable) -> str:
@@ -331,7 +340,7 @@ def _load(config: Any, source: Source, layout: Any, compile_it: bool) -> Any:
         assign(layout.read_weights(model, file))
         if compile_it and config.get("compile_config"):
             with (
-                _configuration_errors(),
+                configuration_errors(),
                 _hint("`compile=False` loads the model without what it was compiled with"),
             ):
                 model.compile_from_config(config["compile_config"])
@@ -340,7 +349,7 @@ def _load(config: Any, source: Source, layout: Any, compile_it: bool) -> Any:
 
 
 def _from_config(config: Any) -> Any:
-    with _configuration_errors():
+    with configuration_errors():
         normal = normalized(config, "model")
         if not isinstance(normal, Mapping):
             raise ValueError("The configuration of a model must be a dictionary.")
@@ -374,7 +383,7 @@ def _naming(path: Path_) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _configuration_errors() -> Iterator[None]:
+def configuration_errors() -> Iterator[None]:
     """Makes a ValueError of what classes raise for arguments that are missing or of no type."""
     try:
         yield

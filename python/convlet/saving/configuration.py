@@ -14,7 +14,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 from convlet.saveable import Saveable
@@ -92,6 +91,44 @@ def classes(kind: str) -> dict[str, type]:
     return found
 
 
+def kind_of(obj: Any) -> str | None:
+    """Returns what kind of object something is, `None` if it is none that has a configuration."""
+    return next((kind for kind in _KINDS if isinstance(obj, _base(kind))), None)
+
+
+def keras_module(kind: str) -> str:
+    """Returns the module that Keras's files name for a kind of object."""
+    return _KINDS[kind][2][0]
+
+
+def kind_of_config(config: Mapping[str, Any]) -> str:
+    """Returns what kind of object a configuration is of, by its module or else by its class.
+
+    Raises:
+        ValueError: If neither tells.
+    """
+    by_module = _KIND_OF_MODULE.get(str(config.get("module")))
+    if by_module is not None:
+        return by_module
+    class_name = str(config["class_name"])
+    custom = find_custom_object(str(config.get("registered_name") or class_name))
+    if isinstance(custom, type):
+        kinds = [kind for kind in _KINDS if issubclass(custom, _base(kind))]
+    else:
+        kinds = [kind for kind in _KINDS if class_name in _classes(kind)]
+    if not kinds:
+        raise ValueError(
+            f"Could not interpret identifier: {class_name}{_origin(config)}. It is none of "
+            "convlet's and not in `custom_objects`."
+        )
+    if len(kinds) > 1 and custom is None:
+        raise ValueError(
+            f"{class_name} is the name of a {' and of a '.join(kinds)}: the configuration must "
+            f"have a 'module'. Received: {_shortened(config)}"
+        )
+    return kinds[0]
+
+
 def check_name(name: Any, what: str) -> None:
     """Refuses a name that could be taken for a path or disturb a terminal.
 
@@ -132,11 +169,7 @@ def minimal(config: Any) -> Any:
 
 @cache
 def _classes(kind: str) -> dict[str, type]:
-    module_name, base_name, _ = _KINDS[kind]
-    if not _exists(module_name):
-        return {}
-    module = import_module(module_name)
-    base = Saveable if kind == "model" else getattr(module, base_name)
+    module, base = import_module(_KINDS[kind][0]), _base(kind)
     public = {name: getattr(module, name) for name in module.__all__}
     found = {
         name: value
@@ -147,11 +180,11 @@ def _classes(kind: str) -> dict[str, type]:
     return {**found, "Model": found["Functional"]} if "Functional" in found else found
 
 
-def _exists(module_name: str) -> bool:
-    try:
-        return find_spec(module_name) is not None
-    except ModuleNotFoundError:  # the package it would be in is a plain module
-        return False
+def _base(kind: str) -> type:
+    """Returns the base class of a kind of object."""
+    module_name, base_name, _ = _KINDS[kind]
+    base: type = Saveable if kind == "model" else getattr(import_module(module_name), base_name)
+    return base
 
 
 def _says_nothing(key: str, value: Any) -> bool:

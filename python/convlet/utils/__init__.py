@@ -16,6 +16,7 @@ from convlet.utils.py_dataset import PyDataset
 from convlet.utils.random_state import set_random_seed
 
 if TYPE_CHECKING:
+    from convlet.saving.objects import deserialize_keras_object, serialize_keras_object
     from convlet.utils.file_utils import get_file
     from convlet.utils.image_utils import array_to_img, img_to_array, load_img, save_img
     from convlet.utils.progbar import Progbar
@@ -28,6 +29,7 @@ __all__ = [
     "Sequence",
     "array_to_img",
     "clear_session",
+    "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_file",
@@ -36,22 +38,25 @@ __all__ = [
     "load_img",
     "normalize",
     "save_img",
+    "serialize_keras_object",
     "set_random_seed",
     "to_categorical",
 ]
 
 # Imported at their first use: what they need in turn imports this package.
 _HOMES = {
-    "Progbar": "progbar",
-    "array_to_img": "image_utils",
-    "get_file": "file_utils",
-    "img_to_array": "image_utils",
-    "load_img": "image_utils",
-    "save_img": "image_utils",
+    "Progbar": "utils.progbar",
+    "array_to_img": "utils.image_utils",
+    "deserialize_keras_object": "saving.objects",
+    "get_file": "utils.file_utils",
+    "img_to_array": "utils.image_utils",
+    "load_img": "utils.image_utils",
+    "save_img": "utils.image_utils",
+    "serialize_keras_object": "saving.objects",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"convlet.utils.{_HOMES[name]}"), name)
+    return getattr(import_module(f"convlet.{_HOMES[name]}"), name)
