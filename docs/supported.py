@@ -1,6 +1,6 @@
 """Writes supported.md: what convlet has, read off the code, and what Keras has besides.
 
-python docs/supported.py
+    python docs/supported.py
 
 A test fails while the page is not what this script would write.
 """

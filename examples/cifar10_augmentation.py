@@ -1,6 +1,6 @@
 """Small photographs: a ConvNet that sees them mirrored and shifted at random.
 
-python examples/cifar10_augmentation.py --epochs 50
+    python examples/cifar10_augmentation.py --epochs 50
 
 With `import keras` for the import of convlet it is the same program.
 """

@@ -1,6 +1,6 @@
 """Clothes: a ConvNet with batch normalization, and callbacks that look after its training.
 
-python examples/fashion_mnist_batchnorm.py --epochs 30
+    python examples/fashion_mnist_batchnorm.py --epochs 30
 
 With `import keras` for the import of convlet it is the same program.
 """

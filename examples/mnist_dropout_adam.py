@@ -1,6 +1,6 @@
 """Handwritten digits: a ConvNet with dropout, trained by Adam.
 
-python examples/mnist_dropout_adam.py --epochs 12
+    python examples/mnist_dropout_adam.py --epochs 12
 
 With `import keras` for the import of convlet it is the same program.
 """

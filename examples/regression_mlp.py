@@ -3,7 +3,7 @@
 The formula has five variables that matter and five that do not (Friedman, 1991, "Multivariate
 adaptive regression splines"): 10 sin(pi a b) + 20 (c - 0.5)^2 + 10 d + 5 e.
 
-python examples/regression_mlp.py --epochs 200
+    python examples/regression_mlp.py --epochs 200
 
 With `import keras` for the import of convlet it is the same program.
 """

@@ -3,7 +3,7 @@
 A block of two convolutions learns what to add to its input rather than the whole answer, so that
 deep networks start out as shallow ones (He et al., 2015, https://arxiv.org/abs/1512.03385).
 
-python examples/residual.py --epochs 30
+    python examples/residual.py --epochs 30
 
 With `import keras` for the import of convlet it is the same program.
 """

@@ -3,7 +3,7 @@
 A ConvNet is trained on the first five digits and saved. Its convolutions are loaded and frozen, and
 a new classifier on top of them is trained on the other five.
 
-python examples/transfer.py --epochs 5
+    python examples/transfer.py --epochs 5
 
 With `import keras` for the import of convlet it is the same program.
 """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,3 +36,13 @@ def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def rng() -> np.random.Generator:
     """Random numbers, the same in every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras on TensorFlow, the judge; without it the test is skipped."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
+    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
+    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)

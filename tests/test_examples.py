@@ -14,7 +14,6 @@ the loaders have tests of their own.
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 from collections.abc import Callable
@@ -116,16 +115,6 @@ def example(request: pytest.FixtureRequest) -> Example:
 
 
 @pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
-
-
-@pytest.fixture(scope="module")
 def datasets() -> dict[str, Any]:
     """What `load_data` returns: MNIST's first digits, and stand-ins of the other two's shapes."""
     (x_train, y_train), (x_test, y_test) = mnist.load_data()
@@ -137,7 +126,7 @@ def datasets() -> dict[str, Any]:
 
 
 def stand_in(shape: tuple[int, ...], labels: tuple[int, ...]) -> Any:
-    """Noisy uint8 images of ten classes, which differ in brightness and texture."""
+    """Noisy uint8 images of ten classes of stripes, which differ in direction and width."""
     rng = np.random.default_rng(0)
 
     def split(rows: int) -> tuple[np.ndarray, np.ndarray]:

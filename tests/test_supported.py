@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import os
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -30,16 +29,11 @@ def supported() -> Any:
 
 
 @pytest.fixture(scope="module")
-def keras(supported: Any) -> Any:
+def keras(keras: Any, supported: Any) -> Any:
     """Keras of the version that the page speaks of."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    module = pytest.importorskip("keras", reason=reason, exc_type=ImportError)
-    if not module.__version__.startswith(f"{supported.KERAS_VERSION}."):
-        pytest.skip(f"the page is about Keras {supported.KERAS_VERSION}, not {module.__version__}")
-    return module
+    if not keras.__version__.startswith(f"{supported.KERAS_VERSION}."):
+        pytest.skip(f"the page is about Keras {supported.KERAS_VERSION}, not {keras.__version__}")
+    return keras
 
 
 def find(library: Any, path: str) -> Any:
