@@ -80,7 +80,7 @@ struct Contiguous {
     const float top = largest(n, x);
     const float threshold = sparsemax_threshold(n, x, top);
     for_vectors(n, [&](std::int64_t at, int count) {
-      store(y + at, simd::max(simd::zero(), load(x + at, count) - top - threshold), count);
+      store_first(y + at, simd::max(simd::zero(), load_first(x + at, count) - top - threshold), count);
     });
   }
 
@@ -90,15 +90,15 @@ struct Contiguous {
     Vec total = simd::zero();
     Vec members = simd::zero();
     for_vectors(n, [&](std::int64_t at, int count) {
-      const Vec below = load(x + at, count) - top;
-      total += filled(below < threshold ? simd::zero() : load(dy + at, count), count, 0.0F);
+      const Vec below = load_first(x + at, count) - top;
+      total += filled(below < threshold ? simd::zero() : load_first(dy + at, count), count, 0.0F);
       members += filled(not_at_most(below, threshold), count, 0.0F);
     });
     const float mean = sum_of(total) / sum_of(members);
     for_vectors(n, [&](std::int64_t at, int count) {
-      const Vec below = load(x + at, count) - top;
-      const Vec own = below < threshold ? simd::zero() : load(dy + at, count);
-      store(dx + at, own - (below <= threshold ? simd::zero() : simd::broadcast(mean)), count);
+      const Vec below = load_first(x + at, count) - top;
+      const Vec own = below < threshold ? simd::zero() : load_first(dy + at, count);
+      store_first(dx + at, own - (below <= threshold ? simd::zero() : simd::broadcast(mean)), count);
     });
   }
 
@@ -118,7 +118,7 @@ struct Contiguous {
       Vec total = simd::zero();
       Vec members = simd::zero();
       for_vectors(n, [&](std::int64_t at, int count) {
-        const Vec below = load(x + at, count) - top;
+        const Vec below = load_first(x + at, count) - top;
         total += filled(below <= threshold ? simd::zero() : below, count, 0.0F);
         members += filled(not_at_most(below, threshold), count, 0.0F);
       });
