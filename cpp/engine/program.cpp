@@ -35,7 +35,8 @@ bool winograd_is_off() {
 
 // Ops that can apply a ReLU to what they write.
 bool takes_relu(const OpSpec& spec) {
-  return spec.name == "conv2d" || spec.name == "dense" || spec.name == "batch_normalization";
+  return spec.name == "conv1d" || spec.name == "conv2d" || spec.name == "dense" ||
+         spec.name == "batch_normalization";
 }
 
 // The user's ops, and who reads what they write.

@@ -19,7 +19,7 @@ Parameters: TypeAlias = Mapping[str, Array]
 Entry: TypeAlias = Callable[..., Tensor]
 
 
-def conv2d(
+def convolution(
     graph: Graph,
     inputs: Sequence[Tensor],
     parameters: Parameters,
@@ -32,7 +32,7 @@ def conv2d(
     use_bias: bool,
 ) -> Tensor:
     x = graph.channels_first(inputs[0])
-    constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
+    constants = [graph.constant(_output_channels_first(parameters["kernel"]))]
     if use_bias:
         constants.append(graph.constant(parameters["bias"]))
     pads = _pads(x.shape, shape, kernel_size, strides, padding)
@@ -42,7 +42,7 @@ def conv2d(
     return Tensor(name, shape, channels_first=True)
 
 
-def pooling2d(
+def pooling(
     op: str,
     graph: Graph,
     inputs: Sequence[Tensor],
@@ -59,7 +59,7 @@ def pooling2d(
     return Tensor(name, shape, channels_first=True)
 
 
-def global_max_pooling2d(
+def global_max_pooling(
     graph: Graph,
     inputs: Sequence[Tensor],
     parameters: Parameters,  # noqa: ARG001
@@ -135,7 +135,7 @@ def reshape(
     return graph.reshape(inputs[0], shape)
 
 
-def zero_padding2d(
+def zero_padding(
     graph: Graph,
     inputs: Sequence[Tensor],
     parameters: Parameters,  # noqa: ARG001
@@ -143,9 +143,8 @@ def zero_padding2d(
     *,
     padding: Sequence[int],
 ) -> Tensor:
-    top, bottom, left, right = padding
     x = graph.channels_first(inputs[0])
-    pads = graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    pads = graph.constant([0, 0, *padding[::2], 0, 0, *padding[1::2]], np.int64)
     return Tensor(graph.node("Pad", x.name, pads), shape, channels_first=True)
 
 
@@ -382,18 +381,22 @@ OPS: dict[str, Entry] = {
     "activation": activation,
     "add": partial(merge, "Sum"),
     "average": partial(merge, "Mean"),
-    "average_pooling2d": partial(pooling2d, "AveragePool"),
+    "average_pooling1d": partial(pooling, "AveragePool"),
+    "average_pooling2d": partial(pooling, "AveragePool"),
     "batch_normalization": batch_normalization,
     "concatenate": concatenate,
-    "conv2d": conv2d,
+    "conv1d": convolution,
+    "conv2d": convolution,
     "cropping2d": cropping2d,
     "dense": dense,
     "activity_regularization": nothing,
     "dropout": nothing,
     "gaussian_dropout": nothing,
     "gaussian_noise": nothing,
-    "global_max_pooling2d": global_max_pooling2d,
-    "max_pooling2d": partial(pooling2d, "MaxPool"),
+    "global_max_pooling1d": global_max_pooling,
+    "global_max_pooling2d": global_max_pooling,
+    "max_pooling1d": partial(pooling, "MaxPool"),
+    "max_pooling2d": partial(pooling, "MaxPool"),
     "maximum": partial(merge, "Max"),
     "minimum": partial(merge, "Min"),
     "multiply": partial(merge, "Mul"),
@@ -404,7 +407,8 @@ OPS: dict[str, Entry] = {
     "softmax": softmax,
     "subtract": partial(merge, "Sub"),
     "up_sampling2d": up_sampling2d,
-    "zero_padding2d": zero_padding2d,
+    "zero_padding1d": zero_padding,
+    "zero_padding2d": zero_padding,
 }
 
 
@@ -415,6 +419,12 @@ def _in_one_order(graph: Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
     return [graph.channels_last(x) for x in inputs]
 
 
+def _output_channels_first(kernel: Array) -> Array:
+    """Of a kernel (*window, ic, oc) the one (oc, ic, *window)."""
+    axes = kernel.ndim
+    return kernel.transpose(axes - 1, axes - 2, *range(axes - 2))
+
+
 def _pads(
     input_shape: Shape,
     output_shape: Shape,
@@ -422,11 +432,11 @@ def _pads(
     strides: Sequence[int],
     padding: str,
 ) -> list[int]:
-    """Returns top, left, bottom, right: with "same" the odd rest is at the bottom and right."""
+    """Returns the cells before each axis, then behind: with "same" the odd rest is behind."""
     totals = [
         max((outputs - 1) * stride + size - inputs, 0) if padding == "same" else 0
         for inputs, outputs, size, stride in zip(
-            input_shape[:2], output_shape[:2], window, strides, strict=True
+            input_shape[:-1], output_shape[:-1], window, strides, strict=True
         )
     ]
     return [total // 2 for total in totals] + [total - total // 2 for total in totals]
