@@ -720,6 +720,17 @@ def test_weights_of_batch_normalization() -> None:
         assert names == expected
 
 
+def test_bilinear_nan_reaches_its_neighbours_alone() -> None:
+    """As in Keras 3.15; with an odd size some outputs lie on one pixel and see no other."""
+    x = np.array([1.0, 2.0, np.nan, 3.0], np.float32).reshape(1, 1, 4, 1)
+    twice, thrice = (
+        np.isnan(layers.UpSampling2D((1, size), interpolation="bilinear")(x)).ravel()
+        for size in (2, 3)
+    )
+    assert twice.nonzero()[0].tolist() == [3, 4, 5, 6]
+    assert thrice.nonzero()[0].tolist() == [5, 6, 7, 8, 9]
+
+
 def test_dropout_scales_what_it_keeps() -> None:
     x = np.ones((50, 4, 4, 8), np.float32)
     layer = layers.Dropout(0.25, seed=1)
