@@ -12,6 +12,7 @@ float32 is exact, ties and all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partialmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -324,6 +325,38 @@ class OracleNetwork:
             1.0,
         )
         return dx, []
+
+    # ---- Sequences: images of height 1 ----------------------------------------------------------
+
+    def _of_height_1(
+        self, name: str, attributes: dict[str, Any], parameters: list[Bounded], x: Bounded
+    ) -> Bounded:
+        step = getattr(self, f"_{name}")
+        return narrow(step(wide_windows(attributes), wide_kernel(parameters), wide(x)))
+
+    def _of_height_1_backward(
+        self,
+        name: str,
+        attributes: dict[str, Any],
+        parameters: list[Bounded],
+        x: Bounded,
+        dy: Bounded,
+    ) -> tuple[Bounded, list[Bounded]]:
+        step = getattr(self, f"_{name}_backward")
+        dx, gradients = step(wide_windows(attributes), wide_kernel(parameters), wide(x), wide(dy))
+        shaped = [g.reshape(p.value.shape) for g, p in zip(gradients, parameters, strict=True)]
+        return narrow(dx), shaped
+
+    _conv1d = partialmethod(_of_height_1, "conv2d")
+    _conv1d_backward = partialmethod(_of_height_1_backward, "conv2d")
+    _max_pooling1d = partialmethod(_of_height_1, "max_pooling2d")
+    _max_pooling1d_backward = partialmethod(_of_height_1_backward, "max_pooling2d")
+    _average_pooling1d = partialmethod(_of_height_1, "average_pooling2d")
+    _average_pooling1d_backward = partialmethod(_of_height_1_backward, "average_pooling2d")
+    _global_max_pooling1d = partialmethod(_of_height_1, "global_max_pooling2d")
+    _global_max_pooling1d_backward = partialmethod(_of_height_1_backward, "global_max_pooling2d")
+    _zero_padding1d = partialmethod(_of_height_1, "zero_padding2d")
+    _zero_padding1d_backward = partialmethod(_of_height_1_backward, "zero_padding2d")
 
     # ---- Random masks and noise -----------------------------------------------------------------
 
@@ -948,6 +981,29 @@ def inverse_root(x: Bounded, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     return 1.0 / np.sqrt(sum_), 0.6 * x.error / sum_ + 4 * EPS
 
 
+def wide(x: Bounded) -> Bounded:
+    """Sequences (n, steps, c) as images (n, 1, steps, c)."""
+    return x.reshape((len(x.value), 1, *x.value.shape[1:]))
+
+
+def narrow(x: Bounded) -> Bounded:
+    """The inverse of `wide`."""
+    return x.reshape((len(x.value), *x.value.shape[2:]))
+
+
+def wide_kernel(parameters: list[Bounded]) -> list[Bounded]:
+    return [p.reshape((1, *p.value.shape)) if p.value.ndim > 1 else p for p in parameters]
+
+
+def wide_windows(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of an op on sequences as that on images of height 1 has them."""
+    in_front = {"kernel_size": (1,), "pool_size": (1,), "strides": (1,), "padding": (0, 0)}
+    return {
+        key: (*in_front[key], *value) if isinstance(value, tuple) else value
+        for key, value in attributes.items()
+    }
+
+
 def softmax_relative_error(x: Bounded) -> np.ndarray:
     """exp(x - max) moves by the errors of both; its argument, sum and quotient are rounded."""
     n = x.value.shape[-1]
@@ -964,5 +1020,5 @@ def parameter_count(op: Op) -> int:
         return attributes["center"] + attributes["scale"]
     if name == "normalization":
         return 0 if "mean" in attributes else 3
-    has_kernel = {"conv2d", "conv2d_transpose", "dense", "depthwise_conv2d"}
+    has_kernel = {"conv1d", "conv2d", "conv2d_transpose", "dense", "depthwise_conv2d"}
     return 1 + attributes["use_bias"] if name in has_kernel else 0

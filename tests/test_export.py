@@ -92,6 +92,17 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
         2,
     ),
     "separable": (MAP, [("SeparableConv2D", {"filters": 4, "kernel_size": 3})], 2),
+    "sequences": (
+        (9, 5),
+        [
+            ("Conv1D", {"filters": 4, "kernel_size": 3, "padding": "causal", "strides": 2}),
+            ("MaxPooling1D", {"pool_size": 2, "strides": 1, "padding": "same"}),
+            ("Conv1D", {"filters": 6, "kernel_size": 2, "padding": "same", "activation": "relu"}),
+            ("AveragePooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+            ("GlobalMaxPooling1D", {}),
+        ],
+        1,
+    ),
     "softmax_over_channels": (
         MAP,
         [("Conv2D", {"filters": 4, "kernel_size": 2, "activation": "softmax"})],
@@ -517,6 +528,11 @@ def test_every_operation_has_a_case() -> None:
         "max_pooling2d",
         "rescaling",
         "reshape",
+        "average_pooling1d",
+        "conv1d",
+        "global_max_pooling1d",
+        "max_pooling1d",
+        "zero_padding1d",
     }
     assert {case[0] for case in OP_CASES} | by_layers == set(OPS)
 

@@ -99,6 +99,32 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (2, 3, 5),
         [(2, 2, 2, 1), (1, 1, 2, 5)],
     ),
+    "conv1d": (
+        lambda **k: layers.Conv1D(5, 3, padding="causal", strides=2, activation="relu", **k),
+        (8, 3),
+        (4, 5),
+        [(3, 3, 5), (5,)],
+    ),
+    "conv1d in bfloat16": (
+        lambda **k: layers.Conv1D(5, [3], padding="same", dtype="mixed_bfloat16", **k),
+        (8, 3),
+        (8, 5),
+        [(3, 3, 5), (5,)],
+    ),
+    "max_pooling1d": (layers.MaxPooling1D, (7, 2), (3, 2), []),
+    "average_pooling1d": (
+        lambda **k: layers.AveragePooling1D(3, strides=2, padding="same", **k),
+        (7, 2),
+        (4, 2),
+        [],
+    ),
+    "global_average_pooling1d": (layers.GlobalAveragePooling1D, (5, 3), (3,), []),
+    "global_max_pooling1d": (
+        lambda **k: layers.GlobalMaxPooling1D(keepdims=True, **k),
+        (5, 3),
+        (1, 3),
+        [],
+    ),
     "max_pooling2d": (MaxPooling2D, (7, 6, 2), (3, 3, 2), []),
     "max_pooling2d same": (
         lambda **k: MaxPooling2D(3, strides=2, padding="same", **k),
@@ -663,6 +689,26 @@ BAD_ARGUMENTS = {
         lambda: layers.Permute((2, 1, 3, 4, 5)),
         "Permute does not support `dims=(2, 1, 3, 4, 5)`; at most 4 axes are supported",
     ),
+    "kernel of conv1d": (
+        lambda: layers.Conv1D(3, (2, 2)),
+        "`kernel_size` argument must be a tuple of 1 integers. Received kernel_size=(2, 2)",
+    ),
+    "padding of conv1d": (
+        lambda: layers.Conv1D(3, 2, padding="casual"),
+        "Received: padding='casual'. Did you mean 'causal'?",
+    ),
+    "causal in two dimensions": (lambda: Conv2D(3, 2, padding="causal"), "`padding`"),
+    "dilation of conv1d": (
+        lambda: layers.Conv1D(3, 2, dilation_rate=2),
+        "Conv1D does not support `dilation_rate=(2,)`",
+    ),
+    "pool_size of sequences": (
+        lambda: layers.MaxPooling1D(0),
+        (
+            "The `pool_size` argument must be a tuple of 1 integers. Received pool_size=0, "
+            "including values {0} that do not satisfy `value > 0`"
+        ),
+    ),
     "rate": (
         lambda: layers.Dropout(1.5),
         (
@@ -894,6 +940,16 @@ BAD_INPUTS = {
         (None, 4, 9, 1),
         r"smaller than .* input_shape=\(None, 4, 9, 1\), cropping=\(\(2, 2\), \(1, 0\)\)",
     ),
+    "rank of conv1d": (
+        layers.Conv1D(3, 2),
+        (None, 4, 4, 1),
+        r"Expected sequences of shape \(None, steps, channels\)",
+    ),
+    "steps of conv1d": (
+        layers.Conv1D(3, 5),
+        (None, 4, 1),
+        r"zero or negative. Received `inputs shape=\(None, 4, 1\)`, `kernel_size=\(5,\)`",
+    ),
     "rank of up-sampling": (layers.UpSampling2D(), (None, 4), "Expected images of shape"),
     "up-sampled too much": (
         layers.UpSampling2D(2**15),
@@ -948,6 +1004,11 @@ def test_other_names_of_the_classes() -> None:
     assert layers.Convolution2D is Conv2D
     assert layers.Convolution2DTranspose is layers.Conv2DTranspose
     assert layers.SeparableConvolution2D is layers.SeparableConv2D
+    assert layers.Convolution1D is layers.Conv1D
+    assert layers.MaxPool1D is layers.MaxPooling1D
+    assert layers.AvgPool1D is layers.AveragePooling1D
+    assert layers.GlobalAvgPool1D is layers.GlobalAveragePooling1D
+    assert layers.GlobalMaxPool1D is layers.GlobalMaxPooling1D
     assert layers.AvgPool2D is layers.AveragePooling2D
     assert layers.GlobalAvgPool2D is layers.GlobalAveragePooling2D
     assert layers.GlobalMaxPool2D is layers.GlobalMaxPooling2D
@@ -1061,6 +1122,17 @@ def test_data_that_cannot_be_adapted_to(data: Any, error: Any, message: str) -> 
 def test_adapt_is_refused_where_the_mean_was_given() -> None:
     with pytest.raises(ValueError, match="was given `mean` and `variance`"):
         layers.Normalization(mean=1, variance=2).adapt(np.zeros((2, 3)))
+
+
+def test_bilinear_nan_reaches_its_neighbours_alone() -> None:
+    """As in Keras 3.15; with an odd size some outputs lie on one pixel and see no other."""
+    x = np.array([1.0, 2.0, np.nan, 3.0], np.float32).reshape(1, 1, 4, 1)
+    twice, thrice = (
+        np.isnan(layers.UpSampling2D((1, size), interpolation="bilinear")(x)).ravel()
+        for size in (2, 3)
+    )
+    assert twice.nonzero()[0].tolist() == [3, 4, 5, 6]
+    assert thrice.nonzero()[0].tolist() == [5, 6, 7, 8, 9]
 
 
 def test_dropout_scales_what_it_keeps() -> None:

@@ -34,6 +34,15 @@ def transposed(filters: int, kernel: oracle.Pair, **changes: Any) -> Op:
     return "conv2d_transpose", conv(filters, kernel, **changes)[1]
 
 
+def conv1d(filters: int, length: int, **changes: Any) -> Op:
+    return "conv1d", {
+        **conv(filters, (1, 1))[1],
+        "kernel_size": (length,),
+        "strides": (1,),
+        **changes,
+    }
+
+
 def pool(size: oracle.Pair = (2, 2), strides: oracle.Pair | None = None, **changes: Any) -> Op:
     return "max_pooling2d", {
         "pool_size": size,
@@ -288,6 +297,22 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "permute_in_front": ((3, 18, 2, 17), [act("relu"), permute(4, 2, 1, 3)]),
     "permute_there_and_back": ((4, 5, 3), [permute(3, 1, 2), permute(2, 3, 1), flat(4, 5, 3)]),
     "permute_one_axis": ((5,), [permute(1), dense(2)]),
+    "conv1d_relu": ((9, 3), [conv1d(17, 4), act("relu")]),
+    "conv1d_same_strides": ((8, 5), [conv1d(6, 3, strides=(2,), padding="same", use_bias=False)]),
+    "conv1d_causal": ((5, 4), [("zero_padding1d", {"padding": (2, 1)}), conv1d(9, 3)]),
+    "pool1d": (
+        (9, 5),
+        [
+            conv1d(7, 2),
+            ("max_pooling1d", {"pool_size": (3,), "strides": (2,), "padding": "same"}),
+            dense(2),
+        ],
+    ),
+    "average1d": (
+        (9, 5),
+        [("average_pooling1d", {"pool_size": (3,), "strides": (2,), "padding": "same"})],
+    ),
+    "global_max1d": ((6, 3), [conv1d(7, 2), ("global_max_pooling1d", {})]),
     "reshape_unknown": ((3, 4, 2), [("reshape", {"target_shape": (2, -1, 4)}), dense(3)]),
     "dense_sigmoid": ((9,), [dense(6), act("sigmoid")]),
     "dense_tanh_dense": ((9,), [dense(6), act("tanh"), dense(4), act("linear")]),
@@ -432,10 +457,12 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
     "unit_normal": ((4, 3, 5), [("unit_normalization", {"axis": 2})]),
     "unit_normal_vector": ((9,), [dense(70), ("unit_normalization", {"axis": 1}), dense(3)]),
 }
-SMOOTH = {"sigmoid", "tanh", "softmax"}
+SMOOTH = {"sigmoid", "tanh", "softmax", "bilinear"}
 QUOTIENTS = {
+    "average_pooling1d",
     "average_pooling2d",
     "batch_normalization",
+    "global_max_pooling1d",
     "global_max_pooling2d",
     "group_normalization",
     "layer_normalization",
@@ -443,8 +470,6 @@ QUOTIENTS = {
     "random_crop",
     "unit_normalization",
 }
-SMOOTH = {"sigmoid", "tanh", "softmax", "bilinear"}
-QUOTIENTS = {"average_pooling2d", "batch_normalization", "global_max_pooling2d"}
 EXACT = [
     name
     for name, (_, ops) in CHAINS.items()

@@ -45,7 +45,7 @@ bool uses_winograd(const OpSpec& spec) {
 
 // Ops that can apply a ReLU to what they write.
 bool takes_relu(const OpSpec& spec) {
-  return spec.name == "conv2d" || spec.name == "conv2d_transpose" ||
+  return spec.name == "conv1d" || spec.name == "conv2d" || spec.name == "conv2d_transpose" ||
          spec.name == "depthwise_conv2d" || spec.name == "dense" ||
          spec.name == "batch_normalization";
 }

@@ -80,7 +80,8 @@ struct Contiguous {
     const float top = largest(n, x);
     const float threshold = sparsemax_threshold(n, x, top);
     for_vectors(n, [&](std::int64_t at, int count) {
-      store_first(y + at, simd::max(simd::zero(), load_first(x + at, count) - top - threshold), count);
+      store_first(y + at, simd::max(simd::zero(), load_first(x + at, count) - top - threshold),
+                  count);
     });
   }
 
@@ -98,7 +99,8 @@ struct Contiguous {
     for_vectors(n, [&](std::int64_t at, int count) {
       const Vec below = load_first(x + at, count) - top;
       const Vec own = below < threshold ? simd::zero() : load_first(dy + at, count);
-      store_first(dx + at, own - (below <= threshold ? simd::zero() : simd::broadcast(mean)), count);
+      store_first(dx + at, own - (below <= threshold ? simd::zero() : simd::broadcast(mean)),
+                  count);
     });
   }
 

@@ -1,7 +1,8 @@
 // One factory an op, each defined in the file of the op (conv2d_max_pooling2d: conv2d.cpp,
 // cropping2d: zero_padding2d.cpp, gaussian_dropout: gaussian_noise.cpp, random_rotation,
 // random_translation and random_zoom: random_affine.cpp, random_brightness and random_contrast:
-// random_color.cpp, softmax: activation.cpp).
+// random_color.cpp, softmax: activation.cpp, those on
+// sequences: view1d.cpp).
 #pragma once
 
 #include "ops/op.hpp"
@@ -9,8 +10,10 @@
 namespace convlet {
 
 std::unique_ptr<Op> make_activation(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_average_pooling1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_average_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_conv1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_transpose(const Attributes& attributes, const Shape& input);
@@ -21,9 +24,11 @@ std::unique_ptr<Op> make_dropout(const Attributes& attributes, const Shape& inpu
 std::unique_ptr<Op> make_gaussian_dropout(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_activity_regularization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_gaussian_noise(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_global_max_pooling1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_global_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_group_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_layer_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_max_pooling1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_max_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_permute(const Attributes& attributes, const Shape& input);
@@ -41,6 +46,7 @@ std::unique_ptr<Op> make_reshape(const Attributes& attributes, const Shape& inpu
 std::unique_ptr<Op> make_softmax(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_unit_normalization(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_up_sampling2d(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_zero_padding1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_zero_padding2d(const Attributes& attributes, const Shape& input);
 
 // Of several inputs; all but concatenate in elementwise_merge.cpp.

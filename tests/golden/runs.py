@@ -151,6 +151,20 @@ LAYER_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]]]]
         [("UpSampling2D", {"size": (3, 2), "interpolation": "bilinear"})],
     ),
     "permute": ((2, 3, 4), [("Permute", {"dims": (3, 1, 2)})]),
+    "conv1d_causal": (
+        (7, 2),
+        [("Conv1D", {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "causal"})],
+    ),
+    "conv1d_same_relu": (
+        (6, 3),
+        [
+            ("Conv1D", {"filters": 4, "kernel_size": 2, "padding": "same", "activation": "relu"}),
+            ("MaxPooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ],
+    ),
+    "average_pooling1d": ((5, 3), [("AveragePooling1D", {"pool_size": 2})]),
+    "global_average_pooling1d": ((5, 3), [("GlobalAveragePooling1D", {"keepdims": True})]),
+    "global_max_pooling1d": ((5, 3), [("GlobalMaxPooling1D", {})]),
     "reshape_identity": (
         (4, 6, 2),
         [("Reshape", {"target_shape": (3, -1, 4)}), ("Identity", {}), ("Dense", {"units": 3})],
@@ -257,6 +271,24 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
         [("UpSampling2D", {"size": (2, 3), "interpolation": "bilinear"})],
     ),
     "permute": ((5, 6, 2), [("Permute", {"dims": (2, 3, 1)})]),
+    "conv1d_causal": (
+        (4, 3, 2),
+        [
+            ("Reshape", {"target_shape": (-1, 4)}),
+            ("Conv1D", {"filters": 5, "kernel_size": 3, "padding": "causal", "activation": "relu"}),
+            ("MaxPooling1D", {}),
+            ("AveragePooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ],
+    ),
+    "global_pooling1d": (
+        (4, 3, 2),
+        [
+            ("Reshape", {"target_shape": (6, 8)}),
+            ("Conv1D", {"filters": 5, "kernel_size": 2}),
+            ("GlobalMaxPooling1D", {"keepdims": True}),
+            ("GlobalAveragePooling1D", {}),
+        ],
+    ),
     "reshape": ((5, 6, 2), [("Reshape", {"target_shape": (-1, 8)}), ("Identity", {})]),
     "batch_normalization": ((5, 6, 2), [("BatchNormalization", {"momentum": 0.8})]),
     "batch_normalization_relu": (

@@ -19,7 +19,7 @@ Parameters: TypeAlias = Mapping[str, Array]
 Entry: TypeAlias = Callable[..., Tensor]
 
 
-def conv2d(
+def convolution(
     graph: Graph,
     inputs: Sequence[Tensor],
     parameters: Parameters,
@@ -34,7 +34,7 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     x = graph.channels_first(inputs[0])
-    constants = [graph.constant(parameters["kernel"].transpose(3, 2, 0, 1))]
+    constants = [graph.constant(_output_channels_first(parameters["kernel"]))]
     if use_bias:
         constants.append(graph.constant(parameters["bias"]))
     pads = _pads(x.shape, shape, _extent(kernel_size, dilation_rate), strides, padding)
@@ -102,10 +102,12 @@ def depthwise_conv2d(
     kernel = parameters["kernel"]
     channels = kernel.shape[2]
     in_groups = {**parameters, "kernel": kernel.reshape(*kernel.shape[:2], 1, -1)}
-    return conv2d(graph, inputs, in_groups, shape, filters=shape[-1], groups=channels, **attributes)
+    return convolution(
+        graph, inputs, in_groups, shape, filters=shape[-1], groups=channels, **attributes
+    )
 
 
-def pooling2d(
+def pooling(
     op: str,
     graph: Graph,
     inputs: Sequence[Tensor],
@@ -122,7 +124,7 @@ def pooling2d(
     return Tensor(name, shape, channels_first=True)
 
 
-def global_max_pooling2d(
+def global_max_pooling(
     graph: Graph,
     inputs: Sequence[Tensor],
     parameters: Parameters,  # noqa: ARG001
@@ -295,7 +297,7 @@ def reshape(
     return graph.reshape(inputs[0], shape)
 
 
-def zero_padding2d(
+def zero_padding(
     graph: Graph,
     inputs: Sequence[Tensor],
     parameters: Parameters,  # noqa: ARG001
@@ -303,9 +305,8 @@ def zero_padding2d(
     *,
     padding: Sequence[int],
 ) -> Tensor:
-    top, bottom, left, right = padding
     x = graph.channels_first(inputs[0])
-    pads = graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    pads = graph.constant([0, 0, *padding[::2], 0, 0, *padding[1::2]], np.int64)
     return Tensor(graph.node("Pad", x.name, pads), shape, channels_first=True)
 
 
@@ -564,10 +565,12 @@ OPS: dict[str, Entry] = {
     "activation": activation,
     "add": partial(merge, "Sum"),
     "average": partial(merge, "Mean"),
-    "average_pooling2d": partial(pooling2d, "AveragePool"),
+    "average_pooling1d": partial(pooling, "AveragePool"),
+    "average_pooling2d": partial(pooling, "AveragePool"),
     "batch_normalization": batch_normalization,
     "concatenate": concatenate,
-    "conv2d": conv2d,
+    "conv1d": convolution,
+    "conv2d": convolution,
     "conv2d_transpose": conv2d_transpose,
     "cropping2d": cropping2d,
     "dense": dense,
@@ -576,10 +579,12 @@ OPS: dict[str, Entry] = {
     "dropout": nothing,
     "gaussian_dropout": nothing,
     "gaussian_noise": nothing,
-    "global_max_pooling2d": global_max_pooling2d,
+    "global_max_pooling1d": global_max_pooling,
+    "global_max_pooling2d": global_max_pooling,
+    "max_pooling1d": partial(pooling, "MaxPool"),
+    "max_pooling2d": partial(pooling, "MaxPool"),
     "group_normalization": group_normalization,
     "layer_normalization": layer_normalization,
-    "max_pooling2d": partial(pooling2d, "MaxPool"),
     "maximum": partial(merge, "Max"),
     "minimum": partial(merge, "Min"),
     "multiply": partial(merge, "Mul"),
@@ -600,7 +605,8 @@ OPS: dict[str, Entry] = {
     "subtract": partial(merge, "Sub"),
     "unit_normalization": unit_normalization,
     "up_sampling2d": up_sampling2d,
-    "zero_padding2d": zero_padding2d,
+    "zero_padding1d": zero_padding,
+    "zero_padding2d": zero_padding,
 }
 
 
@@ -616,6 +622,12 @@ def _extent(window: Sequence[int], dilation_rate: Sequence[int]) -> list[int]:
     return [(cells - 1) * step + 1 for cells, step in zip(window, dilation_rate, strict=True)]
 
 
+def _output_channels_first(kernel: Array) -> Array:
+    """Of a kernel (*window, ic, oc) the one (oc, ic, *window)."""
+    axes = kernel.ndim
+    return kernel.transpose(axes - 1, axes - 2, *range(axes - 2))
+
+
 def _pads(
     input_shape: Shape,
     output_shape: Shape,
@@ -623,11 +635,11 @@ def _pads(
     strides: Sequence[int],
     padding: str,
 ) -> list[int]:
-    """Returns top, left, bottom, right: with "same" the odd rest is at the bottom and right."""
+    """Returns the cells before each axis, then behind: with "same" the odd rest is behind."""
     totals = [
         max((outputs - 1) * stride + size - inputs, 0) if padding == "same" else 0
         for inputs, outputs, size, stride in zip(
-            input_shape[:2], output_shape[:2], window, strides, strict=True
+            input_shape[:-1], output_shape[:-1], window, strides, strict=True
         )
     ]
     return [total // 2 for total in totals] + [total - total // 2 for total in totals]

@@ -7,8 +7,10 @@ from typing import Any
 
 from convlet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from convlet.layers.activity_regularization import ActivityRegularization
+from convlet.layers.average_pooling1d import AveragePooling1D
 from convlet.layers.average_pooling2d import AveragePooling2D
 from convlet.layers.batch_normalization import BatchNormalization
+from convlet.layers.conv1d import Conv1D
 from convlet.layers.conv2d import Conv2D
 from convlet.layers.conv2d_transpose import Conv2DTranspose
 from convlet.layers.dense import Dense
@@ -16,12 +18,14 @@ from convlet.layers.depthwise_conv2d import DepthwiseConv2D
 from convlet.layers.dropout import Dropout, SpatialDropout2D
 from convlet.layers.flatten import Flatten
 from convlet.layers.gaussian_noise import GaussianDropout, GaussianNoise
+from convlet.layers.global_pooling1d import GlobalAveragePooling1D, GlobalMaxPooling1D
 from convlet.layers.global_pooling2d import GlobalAveragePooling2D, GlobalMaxPooling2D
 from convlet.layers.group_normalization import GroupNormalization
 from convlet.layers.identity import Identity
 from convlet.layers.input_layer import Input, InputLayer
 from convlet.layers.layer import Layer
 from convlet.layers.layer_normalization import LayerNormalization
+from convlet.layers.max_pooling1d import MaxPooling1D
 from convlet.layers.max_pooling2d import MaxPooling2D
 from convlet.layers.merge import (
     Add,
@@ -58,11 +62,16 @@ from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
 from convlet.utils.validation import look_up, split_config
 
 # Keras's other names of the same classes.
+AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
+Convolution1D = Conv1D
 Convolution2D = Conv2D
 Convolution2DTranspose = Conv2DTranspose
+GlobalAvgPool1D = GlobalAveragePooling1D
 GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool1D = GlobalMaxPooling1D
 GlobalMaxPool2D = GlobalMaxPooling2D
+MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 SeparableConvolution2D = SeparableConv2D
 
@@ -72,12 +81,16 @@ __all__ = [
     "ActivityRegularization",
     "Add",
     "Average",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
     "Conv2D",
     "Conv2DTranspose",
+    "Convolution1D",
     "Convolution2D",
     "Convolution2DTranspose",
     "Cropping2D",
@@ -87,9 +100,13 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
     "Identity",
@@ -98,7 +115,9 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPooling1D",
     "MaxPooling2D",
     "Maximum",
     "Minimum",
@@ -145,9 +164,11 @@ _CLASSES: dict[str, type[Layer]] = {
         ActivityRegularization,
         Add,
         Average,
+        AveragePooling1D,
         AveragePooling2D,
         BatchNormalization,
         Concatenate,
+        Conv1D,
         Conv2D,
         Conv2DTranspose,
         Cropping2D,
@@ -157,13 +178,16 @@ _CLASSES: dict[str, type[Layer]] = {
         Flatten,
         GaussianDropout,
         GaussianNoise,
+        GlobalAveragePooling1D,
         GlobalAveragePooling2D,
+        GlobalMaxPooling1D,
         GlobalMaxPooling2D,
         GroupNormalization,
         Identity,
         InputLayer,
         LayerNormalization,
         LeakyReLU,
+        MaxPooling1D,
         MaxPooling2D,
         Maximum,
         Minimum,

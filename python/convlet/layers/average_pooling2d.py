@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from convlet.layers.pooling2d import Pooling2D
+from convlet.layers.pooling import Pooling
 
 
-class AveragePooling2D(Pooling2D):
+class AveragePooling2D(Pooling):
     """Mean of each window.
 
     Input (n, ih, iw, c), output (n, oh, ow, c), with the output sizes of `Conv2D`. Padding does not
@@ -23,3 +23,4 @@ class AveragePooling2D(Pooling2D):
     """
 
     OP = "average_pooling2d"
+    AXES = 2

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from convlet.layers.layer import Layer, NativeOps, Shape
-from convlet.utils.validation import check_bool, refuse_unsupported
+from convlet.layers.global_pooling import GlobalPooling
+from convlet.layers.layer import NativeOps, Shape
 
 
-class _GlobalPooling2D(Layer):
-    def __init__(
-        self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        refuse_unsupported(type(self).__name__, {"data_format": (data_format, "channels_last")})
-        self.keepdims = check_bool("keepdims", keepdims)
-
-    def _shaped(self, pooling: NativeOps, input_shape: Shape) -> NativeOps:
-        if self.keepdims:
-            return pooling
-        return [*pooling, ("reshape", {"target_shape": input_shape[-1:]})]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "data_format": "channels_last",
-            "keepdims": self.keepdims,
-        }
-
-
-class GlobalAveragePooling2D(_GlobalPooling2D):
+class GlobalAveragePooling2D(GlobalPooling):
     """Mean of each channel: (n, h, w, c) becomes (n, c).
 
     Args:
@@ -47,7 +24,7 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
         return self._shaped([("average_pooling2d", pooling)], input_shape)
 
 
-class GlobalMaxPooling2D(_GlobalPooling2D):
+class GlobalMaxPooling2D(GlobalPooling):
     """Largest value of each channel: (n, h, w, c) becomes (n, c).
 
     Equal values share the gradient, as in Keras on TensorFlow.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convlet.layers.pooling2d import Pooling2D
+from convlet.layers.pooling import Pooling
 
 
-class MaxPooling2D(Pooling2D):
+class MaxPooling2D(Pooling):
     """Largest value of each window.
 
     Input (n, ih, iw, c), output (n, oh, ow, c), with the output sizes of `Conv2D`. Padding never
@@ -26,6 +26,7 @@ class MaxPooling2D(Pooling2D):
     """
 
     OP = "max_pooling2d"
+    AXES = 2
 
     def __init__(
         self,

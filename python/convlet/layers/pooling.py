@@ -1,4 +1,4 @@
-"""What MaxPooling2D and AveragePooling2D have in common."""
+"""What max and average pooling of sequences and images have in common."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from convlet.layers.layer import Layer, NativeOps, Shape
 from convlet.utils.validation import check_choice, check_tuple, refuse_unsupported
 
 
-class Pooling2D(Layer):
+class Pooling(Layer):
     """One value of each window."""
 
-    # The compiled op.
+    # The compiled op, and how many axes its window has.
     OP: ClassVar[str]
+    AXES: ClassVar[int]
 
     def __init__(
         self,
@@ -25,8 +26,10 @@ class Pooling2D(Layer):
     ) -> None:
         super().__init__(**kwargs)
         refuse_unsupported(type(self).__name__, {"data_format": (data_format, "channels_last")})
-        self.pool_size = check_tuple("pool_size", pool_size, 2)
-        self.strides = self.pool_size if strides is None else check_tuple("strides", strides, 2)
+        self.pool_size = check_tuple("pool_size", pool_size, self.AXES)
+        self.strides = (
+            self.pool_size if strides is None else check_tuple("strides", strides, self.AXES)
+        )
         self.padding = check_choice("padding", padding, ("valid", "same"))
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
