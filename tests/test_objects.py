@@ -49,8 +49,12 @@ def test_object_comes_back_equal(make: Callable[[Any], Any]) -> None:
     again = deserialize_keras_object(config)
     assert type(again) is type(obj)
     assert arguments(again) == arguments(obj)
-    del config["module"]  # the class alone tells
-    assert arguments(deserialize_keras_object(config)) == arguments(obj)
+    del config["module"]  # the class alone tells, unless there is a loss and a metric of that name
+    if hasattr(convlet.losses, type(obj).__name__) and hasattr(convlet.metrics, type(obj).__name__):
+        with pytest.raises(ValueError, match="is the name of a loss and of a metric"):
+            deserialize_keras_object(config)
+    else:
+        assert arguments(deserialize_keras_object(config)) == arguments(obj)
 
 
 def test_model_comes_back_compiled() -> None:

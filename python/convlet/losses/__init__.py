@@ -154,7 +154,12 @@ def get(identifier: Any) -> Loss:
 
 def serialize(loss: Loss) -> dict[str, Any]:
     """Returns the configuration of a loss, for `deserialize` and `get`."""
-    return {"class_name": type(loss).__name__, "config": loss.get_config()}
+    return {
+        "module": "keras.losses",
+        "class_name": type(loss).__name__,
+        "config": loss.get_config(),
+        "registered_name": None,
+    }
 
 
 def deserialize(config: Mapping[str, Any]) -> Loss:

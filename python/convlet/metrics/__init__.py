@@ -230,7 +230,12 @@ def get(identifier: Any) -> Metric:
 
 def serialize(metric: Metric) -> dict[str, Any]:
     """Returns the configuration of a metric, for `deserialize` and `get`."""
-    return {"class_name": type(metric).__name__, "config": metric.get_config()}
+    return {
+        "module": "keras.metrics",
+        "class_name": type(metric).__name__,
+        "config": metric.get_config(),
+        "registered_name": None,
+    }
 
 
 def deserialize(config: Mapping[str, Any]) -> Metric:
