@@ -85,7 +85,7 @@ inline Vec expm1(Vec x) {
 // steps. Denormal numbers count as zero. The instructions for root and quotient take some 26 cycles
 // for 16 lanes on Sapphire Rapids, this 10.
 inline Vec reciprocal_sqrt(Vec x) {
-  const IntVec guess = broadcast(0x5F375A86) - (reinterpret_cast<IntVec>(x) >> 1);
+  const UintVec guess = broadcast(0x5F375A86U) - (reinterpret_cast<UintVec>(x) >> 1);
   Vec y = reinterpret_cast<Vec>(guess);
   const Vec half = -0.5F * x;
   y *= fma(half * y, y, broadcast(1.5F));
