@@ -847,6 +847,21 @@ TRAINED: dict[str, tuple[tuple[int, ...], list[Op]]] = {
             act("softmax"),
         ],
     ),
+    # So many weights that the threads share each row's work, once with a meeting in between.
+    "wide": (
+        (4,),
+        [
+            *(dense(1000), act("relu"), dense(140), act("relu"), dense(940), act("tanh")),
+            *(dense(3), act("softmax")),
+        ],
+    ),
+    "wide_normalized": (
+        (4,),
+        [
+            *(dense(1000), normal(), act("tanh"), dense(140), act("relu")),
+            *(dense(940), act("tanh"), dense(3), act("softmax")),
+        ],
+    ),
 }
 LEARNING_RATE, RHO, EPSILON = 0.01, 0.9, 1e-7
 
@@ -954,7 +969,7 @@ def test_one_step(
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("model", ["convnet", "normalized"])
+@pytest.mark.parametrize("model", ["convnet", "normalized", "wide"])
 def test_frozen_ops_stay_and_the_others_learn(
     core: ModuleType, rng: np.random.Generator, model: str, threads: int
 ) -> None:

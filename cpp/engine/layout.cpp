@@ -39,34 +39,47 @@ class Arena {
 };
 
 // When things happen. Without meetings step s runs forward at time s, the loss comes at time S, and
-// step s runs backward at time 2 S - s. With k meetings a whole phase is one moment: time is the
+// step s runs backward at time 2 S - s. With meetings a whole phase is one moment: time is the
 // phase's number.
 class Clock {
  public:
-  Clock(std::size_t steps, const std::vector<std::size_t>& meetings)
-      : steps_(steps), meetings_(meetings) {}
+  Clock(std::size_t steps, const std::vector<Meeting>& meetings)
+      : forward_(steps), backward_(steps + 1) {
+    for (std::size_t s = 0; s <= steps; ++s) {
+      if (s < steps) forward_[s] = as_time(s);
+      backward_[s] = as_time(2 * steps - s);
+    }
+    last_ = as_time(2 * steps + 1);
+    if (!meetings.empty()) take(plan_phases(meetings, steps), steps);
+  }
 
-  std::int64_t forward(std::size_t s) const {
-    if (meetings_.empty()) return as_time(s);
-    const auto after = std::upper_bound(meetings_.begin(), meetings_.end(), s);
-    return after - meetings_.begin();
-  }
+  std::int64_t forward(std::size_t s) const { return forward_[s]; }
   // Of step S: the loss.
-  std::int64_t backward(std::size_t s) const {
-    if (meetings_.empty()) return as_time(2 * steps_ - s);
-    const bool meets = std::binary_search(meetings_.begin(), meetings_.end(), s);
-    return last() - forward(s) + (meets ? 1 : 0);
-  }
+  std::int64_t backward(std::size_t s) const { return backward_[s]; }
   std::int64_t first() const { return -1; }
-  std::int64_t last() const {
-    return meetings_.empty() ? as_time(2 * steps_ + 1) : as_time(2 * meetings_.size());
-  }
+  std::int64_t last() const { return last_; }
 
  private:
   static std::int64_t as_time(std::size_t t) { return static_cast<std::int64_t>(t); }
 
-  std::size_t steps_;
-  const std::vector<std::size_t>& meetings_;
+  void take(const std::vector<Phase>& phases, std::size_t steps) {
+    for (std::size_t p = 0; p < phases.size(); ++p) {
+      const Phase& phase = phases[p];
+      const auto set = [&](Phase::Steps of, std::vector<std::int64_t>& times) {
+        for (std::size_t s = of.begin; s < of.end; ++s) times[s] = as_time(p);
+      };
+      set(phase.forward, forward_);
+      set(phase.backward, backward_);
+      if (phase.is_turn) backward_[steps] = as_time(p);
+      if (phase.forward_in_parts) forward_[*phase.forward_in_parts] = as_time(p);
+      if (phase.backward_in_parts) backward_[*phase.backward_in_parts] = as_time(p);
+    }
+    last_ = as_time(phases.size() - 1);
+  }
+
+  std::vector<std::int64_t> forward_;
+  std::vector<std::int64_t> backward_;
+  std::int64_t last_;
 };
 
 // Where step s, which goes back at time `now`, leaves its parts of its inputs' gradients.
@@ -87,7 +100,7 @@ std::vector<std::int64_t> place_parts(const Program& program, std::size_t s, std
 }  // namespace
 
 Layout::Layout(const Program& program, Mode mode, std::int64_t rows_,
-               const std::vector<std::size_t>& meetings)
+               const std::vector<Meeting>& meetings)
     : rows(rows_) {
   const bool training = mode == Mode::kTraining;
   const std::size_t steps = program.steps.size();

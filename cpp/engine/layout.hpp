@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/phases.hpp"
 #include "engine/program.hpp"
 
 namespace convlet {
@@ -16,7 +17,7 @@ struct Layout {
   // `meetings`: where the team meets (see phases.hpp); between two of them a worker may be at any
   // step with any of its rows.
   Layout(const Program& program, Mode mode, std::int64_t rows,
-         const std::vector<std::size_t>& meetings = {});
+         const std::vector<Meeting>& meetings = {});
 
   std::int64_t rows;                   // that fit at once
   std::vector<std::int64_t> tensor;    // activations, by tensor

@@ -54,7 +54,7 @@ std::vector<std::size_t> Network::trained_parameters() const {
 }
 
 Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
-                             std::vector<std::size_t> meetings, bool whole) {
+                             std::vector<Meeting> meetings, bool whole) {
   Crew& crew = mode == Mode::kTraining ? training_ : inference_;
   const std::int64_t share_rows = rows;
   if (!whole) rows = std::min(rows, crew.rows_at_once);
@@ -76,6 +76,14 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
   crew.shared.clear();
   for (const auto& worker : crew.workers) crew.shared.push_back(worker->shared());
   return crew;
+}
+
+std::vector<Meeting> Network::training_meetings(int shares, std::int64_t rows,
+                                                const Wanted& wanted) const {
+  std::vector<Meeting> meetings = meetings_of(program_, wanted, false);
+  // Working in parts takes a worker's rows at once, which should be worth no cache.
+  const bool whole = !meetings.empty() || rows <= training_.rows_at_once;
+  return shares > 1 && whole ? meetings_of(program_, wanted, true) : meetings;
 }
 
 // Below this much work waking a second thread costs more than it saves.

@@ -107,7 +107,7 @@ class Network {
   struct Crew {  // the workers of one mode
     std::int64_t rows_at_once = 0;
     std::int64_t share_rows = 0;  // that the workers can keep something of
-    std::vector<std::size_t> meetings = {};
+    std::vector<Meeting> meetings = {};
     std::unique_ptr<Layout> layout = nullptr;
     std::vector<std::unique_ptr<Worker>> workers = {};
     std::vector<float*> shared = {};  // theirs
@@ -129,8 +129,9 @@ class Network {
 
   // The crew with workers for `shares` shares of at most `rows` rows each; `whole`: which they hold
   // all at once.
-  Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<std::size_t> meetings,
-             bool whole);
+  Crew& crew(Mode mode, int shares, std::int64_t rows, std::vector<Meeting> meetings, bool whole);
+  // Where a team of so many shares of at most `rows` rows has to meet in training.
+  std::vector<Meeting> training_meetings(int shares, std::int64_t rows, const Wanted& wanted) const;
   bool is_serial(std::int64_t rows, double passes) const;
   int shares_for(std::int64_t rows, double passes) const;
   void prepare_packed(Mode mode, const Wanted& wanted);
@@ -148,6 +149,9 @@ class Network {
   template <class RowOf, class Turn, class Home>
   void carry(const Member& member, const Run& run, const Pass& pass, const Rows& x,
              std::int64_t begin, std::int64_t end, RowOf&& row_of, Turn&& turn, Home&& home) const;
+  // A phase of one step whose work the team does in parts: part `part` of all workers' rows.
+  static void carry_part(const Run& run, const Phase& phase, const Pass& pass, int part,
+                         std::int64_t batch_rows);
   // The same by a team of its own.
   template <class RowOf, class Turn, class Home>
   void carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end,

@@ -27,10 +27,11 @@ Network::Run Network::prepare_run(Mode mode, std::int64_t rows, std::size_t step
   if (is_training) abandon_pending();
   const int shares = shares_for(rows, is_training ? 3.0 : 1.0);
   prepare_packed(mode, wanted);
-  std::vector<std::size_t> meetings;
-  if (training) meetings = meetings_of(program_, wanted.frozen);
+  const std::int64_t share_rows = (rows + shares - 1) / shares;
+  std::vector<Meeting> meetings;
+  if (training) meetings = training_meetings(shares, share_rows, wanted);
   const bool whole = in_halves || !meetings.empty();
-  Crew& the_crew = crew(mode, shares, (rows + shares - 1) / shares, meetings, whole);
+  Crew& the_crew = crew(mode, shares, share_rows, meetings, whole);
   // Without a meeting in the plan of the arena each slice has to come home before the next starts.
   const bool at_once = in_halves && meetings.empty();
   const std::int64_t slice =
@@ -52,6 +53,7 @@ void Network::carry(const Member& member, const Run& run, const Pass& pass, cons
                     Home&& home) const {
   for (const Phase& phase : run.phases) {
     member.for_shares(run.shares, [&](int share) {
+      if (phase.is_in_parts()) return carry_part(run, phase, pass, share, end - begin);
       Worker& worker = *run.crew->workers[static_cast<std::size_t>(share)];
       const std::int64_t from = begin + share_begin(end - begin, share, run.shares);
       const std::int64_t to = begin + share_begin(end - begin, share + 1, run.shares);
@@ -69,6 +71,20 @@ void Network::carry(const Member& member, const Run& run, const Pass& pass, cons
       if (phase.is_home) worker.finish_gradient(*pass.wanted);
     });
     if (&phase != &run.phases.back()) member.barrier();
+  }
+}
+
+void Network::carry_part(const Run& run, const Phase& phase, const Pass& pass, int part,
+                         std::int64_t batch_rows) {
+  Worker& worker = *run.crew->workers[static_cast<std::size_t>(part)];
+  for (int share = 0; share < run.shares; ++share) {
+    Worker& owner = *run.crew->workers[static_cast<std::size_t>(share)];
+    const std::int64_t first = share_begin(batch_rows, share, run.shares);
+    const Slice slice{share_begin(batch_rows, share + 1, run.shares) - first, 0, first, 0};
+    if (phase.forward_in_parts)
+      worker.forward_part(pass, *phase.forward_in_parts, slice, {part, run.shares}, owner);
+    if (phase.backward_in_parts)
+      worker.backward_part(pass, *phase.backward_in_parts, slice, {part, run.shares}, owner);
   }
 }
 
@@ -229,9 +245,10 @@ Updater::Workers Network::workers_of(const Run& run) const {
 
 // Lets ops bring the parameters that are not trained up to date.
 void Network::update_state(const Run& run) {
-  for (const std::size_t s : run.crew->meetings) {
-    const Step& step = program_.steps[s];
-    step.op->update_state(run.crew->workers[0]->shared(s), parameters_.data() + step.parameters_at);
+  for (const Meeting& meeting : run.crew->meetings) {
+    const Step& step = program_.steps[meeting.step];
+    step.op->update_state(run.crew->workers[0]->shared(meeting.step),
+                          parameters_.data() + step.parameters_at);
   }
 }
 

@@ -55,7 +55,7 @@ void Worker::forward(const Pass& pass, const Phase& phase, const Slice& slice) {
 void Worker::forward_part(const Pass& pass, std::size_t s, const Slice& slice, Part part,
                           Worker& owner) {
   const Step& step = program_.steps[s];
-  if (step.op->only_in_training()) return;
+  if (!training_ && step.op->only_in_training()) return;
   ForwardArgs args = forward_args(pass, s, slice);
   xs_.clear();
   for (const std::size_t t : step.inputs) xs_.push_back(owner.tensor(t, slice.place));
@@ -70,13 +70,25 @@ void Worker::backward(const Pass& pass, const Phase& phase, const Slice& slice) 
     const Op& op = *program_.steps[s].op;
     if (!is_needed(s)) continue;
     if (slice.rows == 0 && !op.needs_whole_batch()) continue;
-    op.backward(backward_args(pass, s, slice));
+    BackwardArgs args = backward_args(pass, s, slice);
+    if (phase.parts_follow && s == phase.backward.begin) args.dx = nullptr;
+    op.backward(args);
     add_parts(pass, s, slice);
   }
   if (phase.backward_sums && is_needed(*phase.backward_sums)) {
     const std::size_t s = *phase.backward_sums;
     program_.steps[s].op->backward_sums(backward_args(pass, s, slice));
   }
+}
+
+void Worker::backward_part(const Pass& pass, std::size_t s, const Slice& slice, Part part,
+                           Worker& owner) {
+  BackwardArgs args = backward_args(pass, s, slice);
+  args.x = owner.tensor(program_.steps[s].inputs.front(), slice.place);
+  args.y = owner.tensor(s + 1, slice.place);
+  args.dy = owner.gradient(s + 1, slice.place);
+  args.dx = owner.gradient(program_.steps[s].inputs.front(), slice.place);
+  program_.steps[s].op->backward_part(args, part);
 }
 
 void Worker::finish_gradient(const Wanted& wanted) {

@@ -59,8 +59,9 @@ class Worker {
   void gather(const Rows& x, std::int64_t index, std::int64_t r);
   // Runs a phase's forward steps on gathered rows.
   void forward(const Pass& pass, const Phase& phase, const Slice& slice);
-  // Runs part `part` of step s, of inference, on the rows of another worker.
+  // Runs part `part` of step s on the rows of another worker.
   void forward_part(const Pass& pass, std::size_t s, const Slice& slice, Part part, Worker& owner);
+  void backward_part(const Pass& pass, std::size_t s, const Slice& slice, Part part, Worker& owner);
   // Runs its backward steps; those behind the loss start from the gradient of the last one's
   // output. Adds to the parameters' gradient.
   void backward(const Pass& pass, const Phase& phase, const Slice& slice);

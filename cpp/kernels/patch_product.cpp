@@ -116,14 +116,14 @@ template <int MR, int NR, class Epilogue, class Item>
   epilogue.template operator()<MR, NR>(sums, out, rows, columns);
 }
 
-// The last, smaller tile: the smallest of a few heights that holds it.
+// The last, smaller tile: as high as its rows.
 template <int MR, int NR, class Epilogue, class Item>
 void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels, Item>& cursor, int rows,
                const Item* panel, Columns columns, const Epilogue& epilogue) {
-  constexpr int kHalf = MR / 2 / Epilogue::kPixels * Epilogue::kPixels;
-  if constexpr (kHalf > 0) {
-    if (rows * Epilogue::kPixels <= kHalf)
-      return last_tile<kHalf, NR>(g, cursor, rows, panel, columns, epilogue);
+  constexpr int kLess = MR - Epilogue::kPixels;
+  if constexpr (kLess > 0) {
+    if (rows * Epilogue::kPixels <= kLess)
+      return last_tile<kLess, NR>(g, cursor, rows, panel, columns, epilogue);
   }
   tile<MR, NR>(g, cursor, rows, panel, columns, epilogue);
 }

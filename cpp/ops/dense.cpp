@@ -15,6 +15,9 @@ namespace {
 // A matrix product as a patch product: each row is an image of one pixel, its patch one run.
 constexpr std::int32_t kOnePixel[] = {0};
 
+// Weights, in floats, that take up much of a core's second-level cache.
+constexpr std::int64_t kManyWeights = std::int64_t{1} << 17;
+
 // Rows whose operands are paired at once.
 constexpr std::int64_t kRowsTogether = 16 * kTileRows;
 
@@ -43,17 +46,11 @@ class Dense final : public Op {
 
   void forward(const ForwardArgs& a) const override { forward_part(a, {}); }
 
-  // A part is some of the units, in whole panels.
+  // A part is some of the units.
   void forward_part(const ForwardArgs& a, Part part) const override {
-    const std::int64_t panels = (units_ + kPanel - 1) / kPanel;
-    const std::int64_t first = part.begin(panels) * kPanel;
-    const std::int64_t last = std::min(part.end(panels) * kPanel, units_);
-    if (first >= last) return;
-    PatchProduct g = product(in_, units_);
-    g.n = last - first;
-    const float* bias = bias_ ? a.parameters + bias_offset() + first : nullptr;
-    multiply(g, a.rows * rows_, a.x, in_, a.packed + first * items(in_), bias, relu_, a.scratch,
-             a.y + first);
+    const Span columns = whole_panels(units_, part);
+    const float* bias = bias_ ? a.parameters + bias_offset() + columns.begin : nullptr;
+    multiply(in_, units_, columns, a.rows * rows_, a.x, a.packed, bias, relu_, a.scratch, a.y);
   }
 
   void backward(const BackwardArgs& a) const override {
@@ -69,10 +66,15 @@ class Dense final : public Op {
         weight_gradient(weights(), rows, a.x, a.dy, a.gradient);
       }
     }
-    if (a.dx != nullptr) {
-      multiply(product(units_, in_), rows, a.dy, units_, a.packed + forward_packed(), nullptr,
-               false, a.scratch, a.dx);
-    }
+    if (a.dx != nullptr) backward_part(a, {});
+  }
+
+  bool works_in_parts() const override { return in_ * units_ >= kManyWeights; }
+
+  // A part is some of the inputs.
+  void backward_part(const BackwardArgs& a, Part part) const override {
+    multiply(units_, in_, whole_panels(in_, part), a.rows * rows_, a.dy,
+             a.packed + forward_packed(), nullptr, false, a.scratch, a.dx);
   }
 
   std::int64_t late_unit() const override { return is_late() ? units_ : 0; }
@@ -115,14 +117,22 @@ class Dense final : public Op {
   static Patches patches(std::int64_t depth) {
     return {kOnePixel, kOnePixel, static_cast<std::int32_t>(depth)};
   }
-  PatchProduct product(std::int64_t depth, std::int64_t n) const {
-    return {patches(items(depth)), kOnePixel, items(depth), n, n};
-  }
   WeightGradient weights() const { return {patches(in_), in_, units_, units_}; }
 
-  // y = x [rows][depth] * packed weights.
-  void multiply(const PatchProduct& g, std::int64_t rows, const float* x, std::int64_t depth,
+  // A part of n columns, in whole panels.
+  static Span whole_panels(std::int64_t n, Part part) {
+    const std::int64_t panels = (n + kPanel - 1) / kPanel;
+    const std::int64_t first = part.begin(panels) * kPanel;
+    return {first, std::min(part.end(panels) * kPanel, n) - first};
+  }
+
+  // Some columns of y = x [rows][depth] * packed weights [depth][n].
+  void multiply(std::int64_t depth, std::int64_t n, Span columns, std::int64_t rows, const float* x,
                 const float* packed, const float* bias, bool relu, float* scratch, float* y) const {
+    if (columns.size <= 0) return;
+    const PatchProduct g{patches(items(depth)), kOnePixel, items(depth), n, columns.size};
+    packed += columns.begin * items(depth);
+    y += columns.begin;
     if (!pairs_) return patch_product(g, rows, x, packed, bias, relu, y);
     for_paired_images(rows, kRowsTogether, 1, depth, x, scratch,
                       [&](std::int64_t first, std::int64_t count, const simd::Pair* pairs) {

@@ -142,13 +142,24 @@ class Op {
   virtual double flops() const;
 
   virtual void forward(const ForwardArgs& a) const = 0;
-  // A part of forward's output, from all of x: for workers that share a few large
-  // rows in inference. Parts do not overlap; together they are the same bits. An op that cannot be
-  // parted does everything in its first part.
+  // A part of forward's output, from all of x: for workers that share rows. Parts do not overlap;
+  // together they are the same bits. An op that cannot be parted does everything in its first part.
   virtual void forward_part(const ForwardArgs& a, Part part) const {
     if (part.index == 0) forward(a);
   }
   virtual void backward(const BackwardArgs& a) const = 0;
+
+  // Whether the op's weights are so many that, in training, the workers had better share each row's
+  // work than the rows: each then reads some of the weights, most of them those that it has itself
+  // updated, and not all. Each calls forward_part for all workers' rows; and, where dx is wanted,
+  // each calls backward without dx for its own rows and then backward_part for all.
+  virtual bool works_in_parts() const { return false; }
+  // A part of dx.
+  virtual void backward_part(const BackwardArgs& a, Part part) const {
+    (void)a;
+    (void)part;
+  }
+
   // What the output of `rows` rows adds to the sum of the rows' losses. In backward its gradient,
   // times context.penalty_scale, joins dx.
   virtual double penalty(std::int64_t rows, const float* y) const {
