@@ -26,10 +26,12 @@ def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     module = _native.load(request.param)
     monkeypatch.setattr(_native, "core", module)
     threads, serial_flops = module.get_num_threads(), module.get_serial_flops()
+    shares = module.get_fixed_shares()
     module.set_serial_flops(0.0)
     yield module
     module.set_num_threads(threads)
     module.set_serial_flops(serial_flops)
+    module.set_fixed_shares(shares)
 
 
 @pytest.fixture

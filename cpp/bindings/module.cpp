@@ -42,6 +42,15 @@ PYBIND11_MODULE(CONVLET_MODULE_NAME, m) {
         convlet::set_num_threads(threads);
       },
       py::arg("threads"));
+  m.def("get_fixed_shares", &convlet::fixed_shares);
+  m.def(
+      "set_fixed_shares",
+      [](int shares) {
+        if (shares < 0) throw convlet::ValueError("`shares` must not be negative.");
+        convlet::set_fixed_shares(shares);
+      },
+      py::arg("shares"),
+      "Parts of a batch, whatever the number of threads; 0: as many as threads.");
   m.def("get_serial_flops", &convlet::serial_flops);
   m.def("set_serial_flops", &convlet::set_serial_flops, py::arg("flops"),
         "Floating-point operations below which a call is not worth a second thread.");

@@ -93,7 +93,8 @@ bool Network::is_serial(std::int64_t rows, double passes) const {
 
 int Network::shares_for(std::int64_t rows, double passes) const {
   if (is_serial(rows, passes)) return 1;
-  return static_cast<int>(std::clamp<std::int64_t>(rows, 1, num_threads()));
+  const int shares = fixed_shares() > 0 ? fixed_shares() : num_threads();
+  return static_cast<int>(std::clamp<std::int64_t>(rows, 1, shares));
 }
 
 void Network::pack(std::size_t s, std::int64_t begin, std::int64_t end, bool data_gradient) {

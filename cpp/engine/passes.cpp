@@ -17,6 +17,8 @@ auto copy_output(std::size_t steps, std::int64_t size, float* out) {
 
 constexpr auto kNoHome = [](Worker&, const Slice&, std::int64_t) {};
 
+int threads_for(int shares) { return std::min(shares, num_threads()); }
+
 constexpr auto kAsTheyAre = [](std::int64_t i) { return i; };
 
 }  // namespace
@@ -91,7 +93,7 @@ void Network::carry_part(const Run& run, const Phase& phase, const Pass& pass, i
 template <class RowOf, class Turn, class Home>
 void Network::carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end,
                           RowOf&& row_of, Turn&& turn, Home&& home) const {
-  run_team(run.shares, [&](const Member& member) {
+  run_team(threads_for(run.shares), [&](const Member& member) {
     const simd::FlushDenormals flush;
     carry(member, run, run.pass, x, begin, end, row_of, turn, home);
   });
@@ -105,7 +107,7 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
   updater_->plan(run.shares, wanted_);
   const Updater::Workers workers = workers_of(run);
   const bool learns = wanted_.tensor[steps];
-  run_team(run.shares, [&](const Member& member) {
+  run_team(threads_for(run.shares), [&](const Member& member) {
     const simd::FlushDenormals flush;
     const auto row_of = [&](std::int64_t i) { return data.labels.row(i); };
     for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
@@ -204,7 +206,7 @@ void Network::train_backward(const float* dy, double loss, float rate) {
                    worker.gradient(steps, slice.place),
                    [&](float d) { return d * updater_->loss_scale(); });
   };
-  run_team(run.shares, [&](const Member& member) {
+  run_team(threads_for(run.shares), [&](const Member& member) {
     const simd::FlushDenormals flush;
     carry(member, run, run.pass, {}, 0, rows, kAsTheyAre, turn, kNoHome);
     update(member, run, step);

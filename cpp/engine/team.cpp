@@ -11,6 +11,7 @@ namespace convlet {
 namespace {
 
 std::atomic<int> thread_count{1};
+std::atomic<int> share_count{0};
 std::atomic<double> serial_limit{1e7};
 
 // A thread that does what another one asks for, until the process ends.
@@ -59,6 +60,10 @@ void after_fork() {
 int num_threads() { return thread_count.load(std::memory_order_relaxed); }
 
 void set_num_threads(int threads) { thread_count.store(threads, std::memory_order_relaxed); }
+
+int fixed_shares() { return share_count.load(std::memory_order_relaxed); }
+
+void set_fixed_shares(int shares) { share_count.store(shares, std::memory_order_relaxed); }
 
 double serial_flops() { return serial_limit.load(std::memory_order_relaxed); }
 

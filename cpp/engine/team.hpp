@@ -14,6 +14,11 @@ namespace convlet {
 int num_threads();
 void set_num_threads(int threads);
 
+// Shares that a batch is cut into whatever the number of threads, so that the same bits come out of
+// any; 0: one a thread. Process-wide.
+int fixed_shares();
+void set_fixed_shares(int shares);
+
 // Floating-point operations below which a call is not worth a second thread; process-wide.
 double serial_flops();
 void set_serial_flops(double flops);

@@ -15,6 +15,7 @@ __all__ = [
     "disable_interactive_logging",
     "dtype_policy",
     "enable_interactive_logging",
+    "enable_op_determinism",
     "epsilon",
     "floatx",
     "image_data_format",
@@ -28,10 +29,28 @@ __all__ = [
 # What Keras calls the "fuzz factor"; the compiled losses have it built in.
 _EPSILON = 1e-7
 
+# Parts of a batch that are summed in a fixed order: enough for as many threads, and few enough to
+# cost little with one.
+DETERMINISTIC_SHARES = 4
+
 
 def backend() -> str:
     """Returns what does the computing: `"convlet"`."""
     return "convlet"
+
+
+def enable_op_determinism() -> None:
+    """Makes results the same bits at any number of threads, too, until the process ends.
+
+    With the same seed, data and instruction set they are the same bits at the same number of
+    threads anyway. With this, every batch is cut into four parts whose sums are added in a fixed
+    order, and so no more than four threads work. bench/determinism.py measures what it costs.
+
+    Named after TensorFlow's `tf.config.experimental.enable_op_determinism`.
+    """
+    from convlet._native import core
+
+    core.set_fixed_shares(DETERMINISTIC_SHARES)
 
 
 def floatx() -> str:
