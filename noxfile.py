@@ -18,6 +18,10 @@ NATIVE_TESTS = [
     for name in ("native", "ops", "network", "updates", "feeds", "augmentation", "mixed_bfloat16")
 ]
 
+THREADED_TESTS = ["tests/test_determinism.py", "tests/test_network.py", "-k", "not exact"]
+# ThreadSanitizer expects memory at certain addresses; not every container allows this.
+WITHOUT_RANDOM_ADDRESSES = ["setarch", "-R"] if os.system("setarch -R true") == 0 else []  # noqa: S605, S607
+
 
 def pinned(*names: str) -> list[str]:
     """The requirements of these tools, as the extra `dev` pins them."""
@@ -68,30 +72,80 @@ def wheel(session: nox.Session) -> None:
 @nox.session
 def sanitize(session: nox.Session) -> None:
     """Run the tests of the native code under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    compiler = session.env.get("CXX") or "c++"
-    settings = {
-        "cmake.build-type": "RelWithDebInfo",
-        "cmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO": "-O1 -g1",  # keeps assert()
-        "cmake.define.CONVLET_SANITIZE": "address,undefined",
-        "install.strip": "false",
-    }
-    options = [option for item in settings.items() for option in ("-C", "=".join(item))]
-    session.install(*options, ".[test]")
-    # The sanitizer's run-time library has to be in the process before Python, and the C++
-    # library with it, or it cannot see exceptions.
-    libraries = [
-        session.run(compiler, f"-print-file-name={name}", external=True, silent=True).strip()
-        for name in ("libasan.so", "libstdc++.so")
-    ]
-    session.run(
-        # Reports are written past Python: only sys-level capture lets them through.
-        *("python", "-m", "pytest", "--capture=sys", *(session.posargs or NATIVE_TESTS)),
-        env={
-            "LD_PRELOAD": " ".join(libraries),
+    install_sanitized(session, "address,undefined")
+    test_sanitized(
+        session,
+        session.posargs or NATIVE_TESTS,
+        # The C++ library has to be in the process, too, or exceptions are not seen.
+        [compilers_library(session, name) for name in ("libasan.so", "libstdc++.so")],
+        {
             "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "PYTHONMALLOC": "malloc",
         },
+    )
+
+
+@nox.session
+def races(session: nox.Session) -> None:
+    """Run tests of the threads under ThreadSanitizer, with LLVM's OpenMP runtime and its Archer.
+
+    GCC's runtime is not one that ThreadSanitizer can look into; LLVM's has the same interface.
+    """
+    runtimes = sorted(Path("/usr/lib").glob("llvm-*/lib/libarcher.so"))
+    if not runtimes:
+        session.error("LLVM's OpenMP runtime is not installed (Debian: libomp-dev)")
+    folder = runtimes[-1].parent
+    install_sanitized(session, "thread", {"cmake.define.CONVLET_LEVELS": "x86-64-v3"})
+    test_sanitized(
+        session,
+        session.posargs or THREADED_TESTS,
+        [compilers_library(session, "libtsan.so"), str(folder / "libomp.so.5")],
+        {
+            "OMP_TOOL_LIBRARIES": str(folder / "libarcher.so"),
+            "TSAN_OPTIONS": "ignore_noninstrumented_modules=1",  # the interpreter, NumPy
+        },
+        WITHOUT_RANDOM_ADDRESSES,
+    )
+
+
+def install_sanitized(
+    session: nox.Session, sanitizers: str, settings: dict[str, str] | None = None
+) -> None:
+    """Installs the package built with these sanitizers and further settings."""
+    all_settings = {
+        "cmake.build-type": "RelWithDebInfo",
+        "cmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO": "-O1 -g1",  # keeps assert()
+        "cmake.define.CONVLET_SANITIZE": sanitizers,
+        "install.strip": "false",
+        **(settings or {}),
+    }
+    options = [option for item in all_settings.items() for option in ("-C", "=".join(item))]
+    session.install(*options, ".[test]")
+
+
+def compilers_library(session: nox.Session, name: str) -> str:
+    """Where the compiler has this library."""
+    compiler = session.env.get("CXX") or "c++"
+    found = session.run(compiler, f"-print-file-name={name}", external=True, silent=True)
+    return str(Path(str(found).strip()).resolve())
+
+
+def test_sanitized(
+    session: nox.Session,
+    tests: list[str],
+    libraries: list[str],
+    environment: dict[str, str],
+    prefix: list[str] | None = None,
+) -> None:
+    """Runs tests with the sanitizer's libraries in the process before Python."""
+    session.run(
+        *(prefix or []),
+        *("env", f"LD_PRELOAD={' '.join(libraries)}"),
+        # Reports are written past Python: only sys-level capture lets them through.
+        *(str(Path(session.bin, "python")), "-m", "pytest", "--capture=sys", *tests),
+        env=environment,
+        external=True,
     )
 
 
