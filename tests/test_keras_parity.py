@@ -7,7 +7,6 @@ back ends: by 1e-7 over 10 steps, and by up to 9 % somewhere in 50.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,6 @@ IMAGE_SETS = ["synthetic", "mnist"]
 
 # Keras and TensorFlow warn of their own affairs.
 live = [pytest.mark.keras, pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")
