@@ -232,6 +232,28 @@ class TestLive:
             model.set_weights(weights)
             assert_same_predictions(model.predict(x, verbose=0), ours.predict(x, verbose=0))
 
+    @pytest.mark.parametrize("has_all", [True, False])
+    def test_weights_are_attributes(self, keras: Any, has_all: bool) -> None:
+        bias, scale = {"use_bias": has_all}, {"center": has_all, "scale": has_all}
+        cases: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+            ("Dense", (2,), bias, "kernel bias"),
+            ("Conv2D", (2, 3), bias, "kernel bias"),
+            ("Conv2DTranspose", (2, 3), bias, "kernel bias"),
+            ("DepthwiseConv2D", (3,), bias, "kernel bias"),
+            ("SeparableConv2D", (2, 3), bias, "depthwise_kernel pointwise_kernel bias"),
+            ("BatchNormalization", (), scale, "gamma beta moving_mean moving_variance"),
+            ("LayerNormalization", (), scale, "gamma beta"),
+            ("PReLU", (), {}, "alpha"),
+        ]
+        for name, arguments, options, weights in cases:
+            shapes = []
+            for k in (convlet, keras):
+                layer = getattr(k.layers, name)(*arguments, **options)
+                layer.build((None, 6, 5, 4))
+                values = [getattr(layer, weight) for weight in weights.split()]
+                shapes.append([value if value is None else tuple(value.shape) for value in values])
+            assert shapes[0] == shapes[1], name
+
     def test_files_of_convolutions(self, keras: Any, tmp_path: Path) -> None:
         """Each reads the other's, rules of the weights and all."""
         models = [runs.convolutions(k) for k in (convlet, keras)]

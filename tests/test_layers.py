@@ -343,6 +343,20 @@ def test_call_on_an_array(case: str, rng: np.random.Generator) -> None:
 
 
 @each_case
+def test_weights_are_attributes(case: str) -> None:
+    make, input_shape, *_ = CASES[case]
+    layer = make()
+    names = [] if isinstance(layer, layers.Normalization) else list(layer.initializers())
+    for name in names:
+        with pytest.raises(AttributeError, match=f"build the layer before accessing `{name}`"):
+            getattr(layer, name)
+    layer.build((None, *input_shape))
+    weights = {weight.name: weight for weight in layer.weights}
+    for name in names:
+        assert getattr(layer, name) is weights.get(name)
+
+
+@each_case
 def test_configuration_makes_an_equal_layer(case: str) -> None:
     make, input_shape, output_shape, _ = CASES[case]
     config = layers.serialize(make(name="mine", trainable=False))
