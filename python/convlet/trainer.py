@@ -299,8 +299,8 @@ class Trainer(Saveable):
             callback_list.on_train_begin()
             first_epoch, first_batch = self.resume_at
             for epoch in range(first_epoch, epochs):
-                progress.begin(epoch)
                 callback_list.on_epoch_begin(epoch)
+                progress.begin(epoch)  # what callbacks print comes first, as in Keras
                 epoch_logs = self._train_epoch(feed, callback_list, progress, first_batch)
                 if epoch_logs is None:
                     break
