@@ -107,6 +107,33 @@ def test_layers_of_a_sequential_model_can_be_looked_into() -> None:
     assert features.layers[1] is model.layers[0]
 
 
+def test_features_share_their_weights_with_the_model_they_come_from() -> None:
+    model = residual()
+    features = Model(model.inputs, model.get_layer("add").output)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = features.predict(X, verbose=0)
+    model.fit(X, np.arange(9) % 3, verbose=0)
+    after = features.predict(X, verbose=0)
+    assert (before != after).any()
+    probabilities = model.layers[-1](model.layers[-2](after))
+    np.testing.assert_allclose(probabilities, model.predict(X, verbose=0), rtol=0, atol=1e-6)
+
+
+def test_operators_of_symbolic_tensors_are_merge_layers() -> None:
+    inputs = Input((6,))
+    x = layers.Dense(6)(inputs)
+    rows = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    y = np.asarray(Model(inputs, x).predict(rows, verbose=0))
+    for tensor, expected in ((inputs + x, rows + y), (x - inputs, y - rows), (x * x, y * y)):
+        model = Model(inputs, tensor)
+        np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-6, atol=1e-6)
+    assert model.layers[-1].name == "multiply"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = x * 2.0
+    with pytest.raises(ValueError, match="broadcasting is not supported"):
+        _ = x + Input((1,))
+
+
 def test_models_within_models() -> None:
     block = residual()
     sequential = Sequential([Input((6, 6, 2)), block, layers.Dense(2)])
