@@ -58,6 +58,40 @@ def inputs_of(k: Any, inputs: Any) -> Any:
     return k.layers.Conv2D(4, 3, padding="same")(inputs)
 
 
+def preprocessing(k: Any) -> Any:
+    """Images changed at random, normalized as in other images, then models within models."""
+    layers = k.layers
+    augmentation = k.Sequential(
+        [
+            layers.RandomFlip("horizontal", seed=1),
+            layers.RandomTranslation(0.1, (-0.2, 0.1), fill_mode="nearest"),
+            layers.RandomRotation(0.1, interpolation="nearest"),
+            layers.RandomZoom((-0.1, 0.2), fill_mode="constant", fill_value=0.5),
+            layers.RandomContrast(0.2),
+            layers.RandomBrightness(0.1, value_range=(0, 1)),
+            layers.RandomErasing(0.3, scale=(0.02, 0.1)),
+        ],
+        name="augmentation",
+    )
+    adapted = layers.Normalization()
+    adapted.adapt(3 * np.random.default_rng(0).normal(size=(10, 8, 7, 2)) + 1)
+    inner_inputs, outer_inputs, inputs = (k.Input((8, 7, 2)) for _ in range(3))
+    x = layers.Conv2D(2, 3, padding="same", name="inside")(inner_inputs)
+    inner = k.Model(inner_inputs, layers.add([x, inner_inputs]), name="inner")
+    x = layers.BatchNormalization()(inner(outer_inputs))
+    outer = k.Model(outer_inputs, x, name="outer")
+    x = outer(adapted(augmentation(inputs)))
+    x = layers.Normalization(mean=[0.5, 0.2], variance=[2.0, 3.0])(x)
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = k.Model(inputs, x)
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        if not weight.path.startswith("normalization/"):
+            weight.assign(rng.random(weight.shape))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
 def test_inputs_are_those_of_the_golden_numbers() -> None:
     assert runs.fingerprint() == GOLDEN["fingerprint"]
 
@@ -272,6 +306,38 @@ class TestLive:
             assert float(sum(model.losses)) == pytest.approx(float(sum(theirs.losses)), rel=1e-5)
         for a, b in zip(ours.layers, theirs.layers, strict=True):
             assert a.get_config().keys() == b.get_config().keys()
+
+    def test_files_of_preprocessing_and_nested_models(self, keras: Any, tmp_path: Path) -> None:
+        """Each reads the other's: configurations, adapted statistics and weights at any depth.
+
+        (Keras itself cannot write these models as .h5.)
+        """
+        x = np.random.default_rng(2).normal(size=(4, 8, 7, 2)).astype(np.float32)
+        models = {k: preprocessing(k) for k in (convlet, keras)}
+        for k, model in models.items():
+            model.train_on_batch(x, np.array([0, 1, 2, 0]))
+            kinds = ["keras", "weights.h5", "h5"][: 3 if k is convlet else 2]
+            for kind in kinds:
+                path = tmp_path / f"{k.__name__}.{kind}"
+                (model.save_weights if kind == "weights.h5" else model.save)(path)
+            for reader in (convlet, keras):
+                for kind in kinds:
+                    path = tmp_path / f"{k.__name__}.{kind}"
+                    if kind == "weights.h5":
+                        read = preprocessing(reader)
+                        read.load_weights(path)
+                    else:
+                        read = reader.models.load_model(path)
+                        assert int(read.optimizer.iterations) == 1
+                    for weight, expected in zip(read.weights, model.weights, strict=True):
+                        np.testing.assert_array_equal(np.asarray(weight), np.asarray(expected))
+                    assert_same_predictions(read.predict(x, verbose=0), model.predict(x, verbose=0))
+        read = convlet.models.load_model(tmp_path / "keras.keras")
+        configurations = [
+            json.loads(json.dumps([layer.get_config() for layer in model.layers[1].layers]))
+            for model in (read, models[convlet])
+        ]
+        assert configurations[0] == configurations[1]
 
     def test_freezing(self, keras: Any) -> None:
         assert runs.freezing(convlet) == runs.freezing(keras)
