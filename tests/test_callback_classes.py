@@ -117,6 +117,18 @@ def test_early_stopping_without_its_result_warns() -> None:
         drive(callbacks.EarlyStopping(), [None], FakeModel())
 
 
+@pytest.mark.parametrize("name", ["EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"])
+def test_unknown_result_is_an_error_at_the_end_of_the_epoch(
+    model: Sequential, name: str, tmp_path: Path
+) -> None:
+    """As in Keras: `val_acc` where the metric is called `accuracy`."""
+    path = [tmp_path / "a.keras"] if name == "ModelCheckpoint" else []
+    callback = getattr(callbacks, name)(*path, monitor="val_acc")
+    with pytest.raises(ValueError, match=f"{name} callback received monitor=val_acc"):
+        model.fit(X, Y, verbose=0, validation_split=0.5, callbacks=[callback])
+    assert not path or not path[0].exists()
+
+
 def test_direction_goes_with_the_metric(model: Sequential) -> None:
     callback = callbacks.EarlyStopping("accuracy", patience=100)
     model.fit(X, Y, epochs=3, verbose=0, callbacks=[callback])
