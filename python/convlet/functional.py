@@ -57,6 +57,8 @@ class Functional(Model):
             else InputLayer(batch_shape=self._input.shape, name=f"{self._input.name}CLONE")
         )
         self._tensors, self._layers = _sorted_graph(self._input, self._output, self._input_layer)
+        # What summaries and configurations tell of.
+        self._shown = self._tensors
         _check_names(self._layers)
         self.built = True
         # As in Keras its own graph counts as the first call.
@@ -143,8 +145,8 @@ class Functional(Model):
         return layer.batch_shape if isinstance(layer, InputLayer) else self._nodes(layer)[0].shape
 
     def connections(self) -> list[str] | None:
-        chain = [self._input, *self._tensors]
-        if [tensor.inputs for tensor in self._tensors] == [(tensor,) for tensor in chain[:-1]]:
+        chain = [self._input, *self._shown]
+        if [tensor.inputs for tensor in self._shown] == [(tensor,) for tensor in chain[:-1]]:
             return None
         return [
             ", ".join(
@@ -216,7 +218,7 @@ class Functional(Model):
 
     def _nodes(self, layer: Layer) -> list[KerasTensor]:
         """What the model's calls of a layer return."""
-        return [tensor for tensor in self._tensors if tensor.layer is layer]
+        return [tensor for tensor in self._shown if tensor.layer is layer]
 
     def _name_of(self, tensor: KerasTensor) -> str:
         return (self._input_layer if tensor is self._input else _layer_of(tensor)).name

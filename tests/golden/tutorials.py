@@ -132,11 +132,17 @@ def residual_network(keras: Any) -> Report:
     )
     history = model.fit(x / 255.0, y, batch_size=8, epochs=2, shuffle=False, verbose=2)
     last = keras.Model(model.input, model.layers[-3].output)
+    inner = [model.get_layer(name) for name in ("conv2d", "add", "batch_normalization_3")]
+    several = keras.Model(inputs=model.inputs, outputs=[layer.output for layer in inner])
+    several.summary()
+    shown = several.predict(x[:2] / 255.0, verbose=0)
     return {
         "history": history.history,
         "layers": [layer.name for layer in model.layers],
         "count": model.count_params(),
         "features": last.predict(x[:2] / 255.0, verbose=0).tolist(),
+        "shown": [features[0, 1].tolist() for features in shown],
+        "names": [several.name, *(layer.name for layer in several.layers)],
     }
 
 
