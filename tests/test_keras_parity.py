@@ -307,6 +307,35 @@ class TestLive:
         for a, b in zip(ours.layers, theirs.layers, strict=True):
             assert a.get_config().keys() == b.get_config().keys()
 
+    def test_files_of_layers_as_activations(self, keras: Any, tmp_path: Path) -> None:
+        x = np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype(np.float32)
+        models = {}
+        for k in (convlet, keras):
+            layers = k.layers
+            k.utils.clear_session()
+            models[k] = k.Sequential(
+                [
+                    k.Input((6, 6, 2)),
+                    layers.Conv2D(4, 3, activation=layers.LeakyReLU(0.1)),
+                    layers.Conv2D(4, 3, activation=layers.ReLU(max_value=1.0)),
+                    layers.Flatten(),
+                    layers.Dense(3, activation=layers.ELU(0.5)),
+                    layers.Dense(2, activation=layers.LeakyReLU()),
+                ]
+            )
+        ours, theirs = models.values()
+        assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
+        theirs.set_weights(ours.get_weights())
+        expected = theirs.predict(x, verbose=0)
+        assert_same_predictions(ours.predict(x, verbose=0), expected)
+        for kind in ("keras", "h5"):
+            for k, model in models.items():
+                model.save(tmp_path / f"{k.__name__}.{kind}")
+            for k in models:
+                for reader in models:
+                    read = reader.models.load_model(tmp_path / f"{k.__name__}.{kind}")
+                    assert_same_predictions(read.predict(x, verbose=0), expected)
+
     def test_files_of_preprocessing_and_nested_models(self, keras: Any, tmp_path: Path) -> None:
         """Each reads the other's: configurations, adapted statistics and weights at any depth.
 
