@@ -253,6 +253,11 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Functional(i := Input((2,)), [layers.ReLU()(i), i]),
         "does not support several `outputs`",
     ),
+    "several arrays": (
+        lambda: Model(i := Input((2,)), [i, np.zeros(3)]),
+        "All `outputs` values must be KerasTensors",
+    ),
+    "no named outputs": (lambda: Model(Input((2,)), {}), "`outputs` argument cannot be empty"),
     "no inputs": (lambda: Model([], Input((2,))), "`inputs` argument cannot be empty"),
     "array": (lambda: Model(Input((2,)), np.zeros(3)), "values must be KerasTensors"),
     "disconnected": (

@@ -267,7 +267,12 @@ def deserialize_part(config: Any) -> Layer:
     return layer_classes.deserialize(config)
 
 
-def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
+def checked_tensors(argument: str, tensors: Any) -> list[KerasTensor]:
+    """Returns what a model is to be made of, or to make, as a list.
+
+    Raises:
+        ValueError: If something is no symbolic tensor, or there is none.
+    """
     listed = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
     for tensor in listed:
         if not isinstance(tensor, KerasTensor):
@@ -277,13 +282,17 @@ def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
             )
     if not listed:
         raise ValueError(f"`{argument}` argument cannot be empty. Received: {argument}={tensors}")
+    return listed
+
+
+def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
+    listed = checked_tensors(argument, tensors)
     if len(listed) > 1:
         raise ValueError(
             f"Model does not support several `{argument}`; exactly one tensor is supported. "
             f"Received: {argument}={tensors}"
         )
-    only: KerasTensor = listed[0]
-    return only
+    return listed[0]
 
 
 def _calls_before(tensor: KerasTensor) -> int:

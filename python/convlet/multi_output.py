@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from convlet.functional import Functional
+from convlet.functional import Functional, checked_tensors
 from convlet.layers.flatten import Flatten
 from convlet.layers.keras_tensor import KerasTensor, is_symbolic
-from convlet.layers.layer import Layer
+from convlet.layers.layer import Layer, without_batch_axis
 from convlet.layers.merge import Concatenate
 from convlet.utils.naming import auto_name
 
@@ -48,15 +48,8 @@ class MultiOutput(Functional):
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True
     ) -> None:
         self._names = list(outputs) if isinstance(outputs, Mapping) else None
-        tensors = list(outputs.values()) if isinstance(outputs, Mapping) else list(outputs)
-        for tensor in tensors:
-            if not isinstance(tensor, KerasTensor):
-                raise ValueError(
-                    f"All `outputs` values must be KerasTensors. Received: outputs={outputs} "
-                    f"including invalid value {tensor} of type {type(tensor)}"
-                )
-        if not tensors:
-            raise ValueError(f"`outputs` argument cannot be empty. Received: outputs={outputs}")
+        values = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
+        tensors = checked_tensors("outputs", values)
         # Their names are none that Keras gives, so that those go on as if they were not there.
         flat = [Flatten(name=f"_row_{i}")(tensor) for i, tensor in enumerate(tensors)]
         joined = Concatenate(name="_rows")(flat)
@@ -134,7 +127,7 @@ class MultiOutput(Functional):
         )
 
     def _parted(self, rows: npt.NDArray[np.float32]) -> Any:
-        shapes = [tensor.shape[1:] for tensor in self._outputs]
+        shapes = [without_batch_axis(tensor.shape) for tensor in self._outputs]
         ends = np.cumsum([math.prod(shape) for shape in shapes])
         parts = np.split(rows, ends[:-1], axis=1)
         return self._formed(
