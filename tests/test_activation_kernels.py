@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import ModuleType
 from typing import Any
 
@@ -334,16 +333,6 @@ def test_prelu_shared_along_the_batch_is_refused(core: ModuleType) -> None:
 
 
 # ---- Live Keras ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
 
 
 @pytest.mark.keras

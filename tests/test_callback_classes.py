@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,6 +115,18 @@ def test_early_stopping_says_what_it_does(capsys: pytest.CaptureFixture[str]) ->
 def test_early_stopping_without_its_result_warns() -> None:
     with pytest.warns(UserWarning, match="conditioned on metric `val_loss` which is not available"):
         drive(callbacks.EarlyStopping(), [None], FakeModel())
+
+
+@pytest.mark.parametrize("name", ["EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"])
+def test_unknown_result_is_an_error_at_the_end_of_the_epoch(
+    model: Sequential, name: str, tmp_path: Path
+) -> None:
+    """As in Keras: `val_acc` where the metric is called `accuracy`."""
+    path = [tmp_path / "a.keras"] if name == "ModelCheckpoint" else []
+    callback = getattr(callbacks, name)(*path, monitor="val_acc")
+    with pytest.raises(ValueError, match=f"{name} callback received monitor=val_acc"):
+        model.fit(X, Y, verbose=0, validation_split=0.5, callbacks=[callback])
+    assert not path or not path[0].exists()
 
 
 def test_direction_goes_with_the_metric(model: Sequential) -> None:
@@ -492,17 +503,72 @@ def test_swap_ema_weights() -> None:
     assert (weight.value, average.value) == (2.0, 2.0)
 
 
+# ---- TensorBoard --------------------------------------------------------------------------------
+
+
+def with_tensor_board(library: Any, folder: Path, **arguments: Any) -> Any:
+    """The results of a training, a validation in each epoch, and an evaluation."""
+    inputs = library.Input((3,))
+    model = library.Model(inputs, library.layers.Dense(2, kernel_initializer="ones")(inputs))
+    model.compile(library.optimizers.SGD(0.01), "mse", metrics=["mae"])
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    y = x[:, :2] ** 2
+    callback = library.callbacks.TensorBoard(str(folder), **arguments)
+    fitting = {"batch_size": 4, "epochs": 2, "validation_data": (x[:4], y[:4]), "shuffle": False}
+    history = model.fit(x, y, verbose=0, callbacks=[callback], **fitting)
+    model.evaluate(x, y, verbose=0, callbacks=[callback])
+    return history
+
+
+def test_tensor_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Any] = []
+
+    class Recorder:
+        def __init__(self, directory: Path) -> None:
+            self.name = directory.name
+
+        def write(self, numbers: dict[str, float], step: int) -> None:
+            written.append((self.name, numbers, step))
+
+    monkeypatch.setattr("convlet.callbacks.tensor_board.EventFile", Recorder)
+    history = with_tensor_board(convlet, tmp_path, update_freq=2).history
+    assert list(tmp_path.iterdir()) == []
+    assert [(name, list(numbers), step) for name, numbers, step in written] == [
+        ("train", ["batch_loss", "batch_mae"], 2),
+        ("validation", ["evaluation_loss_vs_iterations", "evaluation_mae_vs_iterations"], 3),
+        ("train", ["epoch_learning_rate", "epoch_loss", "epoch_mae"], 0),
+        ("validation", ["epoch_loss", "epoch_mae"], 0),
+        ("train", ["batch_loss", "batch_mae"], 4),
+        ("train", ["batch_loss", "batch_mae"], 6),
+        ("validation", ["evaluation_loss_vs_iterations", "evaluation_mae_vs_iterations"], 6),
+        ("train", ["epoch_learning_rate", "epoch_loss", "epoch_mae"], 1),
+        ("validation", ["epoch_loss", "epoch_mae"], 1),
+        ("validation", ["evaluation_loss_vs_iterations", "evaluation_mae_vs_iterations"], 6),
+    ]
+    assert written[7][1]["epoch_loss"] == history["loss"][1]
+    assert written[8][1]["epoch_mae"] == history["val_mae"][1]
+    assert written[7][1]["epoch_learning_rate"] == float(np.float32(0.01))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"histogram_freq": 1},
+        {"write_images": True},
+        {"write_steps_per_second": True},
+        {"profile_batch": (1, 2)},
+        {"embeddings_freq": 1},
+        {"update_freq": 0},
+        {"update_freq": "epochs"},
+    ],
+    ids=str,
+)
+def test_tensor_board_refuses_by_name(argument: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"`{next(iter(argument))}"):
+        callbacks.TensorBoard(**argument)
+
+
 # ---- Live Keras ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
 
 
 @pytest.mark.keras
@@ -585,3 +651,25 @@ class TestLive:
             callback.on_train_end({})
             texts.append(path.read_bytes().replace(b"\r\n", b"\n"))
         assert texts[0] == texts[1]
+
+    @pytest.mark.parametrize("update_freq", ["epoch", "batch"])
+    def test_tensor_board(self, keras: Any, update_freq: str, tmp_path: Path) -> None:
+        """TensorFlow reads the same numbers at the same steps from both."""
+        pytest.importorskip("tensorboard", reason="Keras's own callback needs tensorboard")
+        import tensorflow as tf
+
+        found: list[dict[Any, float]] = []
+        for library in (convlet, keras):
+            folder = tmp_path / library.__name__
+            with_tensor_board(library, folder, update_freq=update_freq, write_graph=False)
+            numbers: dict[Any, float] = {}
+            for path in sorted(folder.glob("*/events.out.tfevents.*")):
+                for event in tf.compat.v1.train.summary_iterator(str(path)):
+                    for value in event.summary.value:
+                        assert value.metadata.plugin_data.plugin_name == "scalars"
+                        key = path.parent.name, value.tag, event.step
+                        numbers[key] = float(tf.make_ndarray(value.tensor))
+            found.append(numbers)
+        ours, theirs = found
+        assert ours.keys() == theirs.keys()
+        assert ours == pytest.approx(theirs, rel=1e-5)

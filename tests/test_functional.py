@@ -107,6 +107,90 @@ def test_layers_of_a_sequential_model_can_be_looked_into() -> None:
     assert features.layers[1] is model.layers[0]
 
 
+def test_features_share_their_weights_with_the_model_they_come_from() -> None:
+    model = residual()
+    features = Model(model.inputs, model.get_layer("add").output)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = features.predict(X, verbose=0)
+    model.fit(X, np.arange(9) % 3, verbose=0)
+    after = features.predict(X, verbose=0)
+    assert (before != after).any()
+    probabilities = model.layers[-1](model.layers[-2](after))
+    np.testing.assert_allclose(probabilities, model.predict(X, verbose=0), rtol=0, atol=1e-6)
+
+
+def test_several_outputs_show_what_layers_make() -> None:
+    model = residual()
+    names = ["conv2d", "add", "flatten", "dense"]
+    outputs = [model.get_layer(name).output for name in names]
+    features = Model(model.inputs, outputs)
+    assert isinstance(features, Functional)
+    assert (features.name, repr(features)) == (
+        "functional_1",
+        "<Functional name=functional_1, built=True>",
+    )
+    assert [layer.name for layer in features.layers] == [layer.name for layer in model.layers]
+    assert features.layers[1] is model.layers[1]
+    assert features.output_shape == [(None, 6, 6, 4), (None, 6, 6, 4), (None, 144), (None, 3)]
+    assert features.outputs == outputs
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(X, np.arange(9) % 3, verbose=0)
+    expected = [Model(model.inputs, output).predict(X, verbose=0) for output in outputs]
+    for results in (features.predict(X, verbose=0), features.predict_on_batch(X), features(X)):
+        for result, single in zip(results, expected, strict=True):
+            np.testing.assert_array_equal(result, single)
+    batches = features.predict(iter([X[:4], X[4:]]), verbose=0)
+    np.testing.assert_array_equal(batches[1], expected[1])
+    named = Model(model.inputs, {"features": outputs[1], "probabilities": outputs[3]})
+    results = named.predict(X, verbose=0)
+    assert list(results) == list(named.output) == ["features", "probabilities"]
+    np.testing.assert_array_equal(results["features"], expected[1])
+    assert layers.Flatten().name == "flatten_1"  # no name was used up
+
+
+def test_several_outputs_in_training() -> None:
+    inputs = Input((8,))
+    dropped = layers.Dropout(0.5, seed=1)(inputs)
+    first, second = Model(inputs, [dropped, layers.Rescaling(3.0)(dropped)])(
+        np.ones((5, 8), np.float32), training=True
+    )
+    assert set(first.ravel().tolist()) == {0.0, 2.0}
+    np.testing.assert_array_equal(second, 3 * first)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: model.compile("sgd", "mse"), "cannot be compiled"),
+        (lambda model: model.get_config(), "cannot be saved or copied"),
+        (lambda model: model.save("a.keras"), "cannot be saved or copied"),
+        (lambda model: model.export("a.onnx"), "cannot be exported"),
+        (lambda model: model(Input((6, 6, 2))), "cannot be called on symbolic tensors"),
+        (lambda model: model.fit(X, X), "must call `compile"),
+    ],
+    ids=["compile", "config", "save", "export", "layer", "fit"],
+)
+def test_several_outputs_only_predict(call: Callable[[Any], Any], message: str) -> None:
+    model = residual()
+    with pytest.raises(ValueError, match=message):
+        call(Model(model.input, [model.output, model.layers[1].output]))
+
+
+def test_operators_of_symbolic_tensors_are_merge_layers() -> None:
+    inputs = Input((6,))
+    x = layers.Dense(6)(inputs)
+    rows = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    y = np.asarray(Model(inputs, x).predict(rows, verbose=0))
+    for tensor, expected in ((inputs + x, rows + y), (x - inputs, y - rows), (x * x, y * y)):
+        model = Model(inputs, tensor)
+        np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-6, atol=1e-6)
+    assert model.layers[-1].name == "multiply"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = x * 2.0
+    with pytest.raises(ValueError, match="broadcasting is not supported"):
+        _ = x + Input((1,))
+
+
 def test_models_within_models() -> None:
     block = residual()
     sequential = Sequential([Input((6, 6, 2)), block, layers.Dense(2)])
@@ -166,9 +250,14 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         "does not support several `inputs`",
     ),
     "several outputs": (
-        lambda: Model(i := Input((2,)), [layers.ReLU()(i), i]),
+        lambda: Functional(i := Input((2,)), [layers.ReLU()(i), i]),
         "does not support several `outputs`",
     ),
+    "several arrays": (
+        lambda: Model(i := Input((2,)), [i, np.zeros(3)]),
+        "All `outputs` values must be KerasTensors",
+    ),
+    "no named outputs": (lambda: Model(Input((2,)), {}), "`outputs` argument cannot be empty"),
     "no inputs": (lambda: Model([], Input((2,))), "`inputs` argument cannot be empty"),
     "array": (lambda: Model(Input((2,)), np.zeros(3)), "values must be KerasTensors"),
     "disconnected": (
@@ -192,7 +281,14 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         "Concatenate does not support `axis=0`",
     ),
     "list": (lambda: layers.Dense(2)([Input((2,)), Input((2,))]), "expects 1 input(s), but"),
-    "never called": (lambda: layers.Dense(2).output, "has never been called"),
+    "never called": (
+        lambda: layers.Dense(2).output,
+        "never been called and thus has no defined output",
+    ),
+    "no input": (
+        lambda: layers.Dense(2).input,
+        "never been called and thus has no defined input",
+    ),
     "configuration": (lambda: Functional.from_config({"name": "a"}), "'layers'"),
 }
 

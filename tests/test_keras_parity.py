@@ -7,7 +7,6 @@ back ends: by 1e-7 over 10 steps, and by up to 9 % somewhere in 50.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,6 @@ IMAGE_SETS = ["synthetic", "mnist"]
 
 # Keras and TensorFlow warn of their own affairs.
 live = [pytest.mark.keras, pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +56,40 @@ def assert_same_numbers(actual: Any, expected: Any) -> None:
 
 def inputs_of(k: Any, inputs: Any) -> Any:
     return k.layers.Conv2D(4, 3, padding="same")(inputs)
+
+
+def preprocessing(k: Any) -> Any:
+    """Images changed at random, normalized as in other images, then models within models."""
+    layers = k.layers
+    augmentation = k.Sequential(
+        [
+            layers.RandomFlip("horizontal", seed=1),
+            layers.RandomTranslation(0.1, (-0.2, 0.1), fill_mode="nearest"),
+            layers.RandomRotation(0.1, interpolation="nearest"),
+            layers.RandomZoom((-0.1, 0.2), fill_mode="constant", fill_value=0.5),
+            layers.RandomContrast(0.2),
+            layers.RandomBrightness(0.1, value_range=(0, 1)),
+            layers.RandomErasing(0.3, scale=(0.02, 0.1)),
+        ],
+        name="augmentation",
+    )
+    adapted = layers.Normalization()
+    adapted.adapt(3 * np.random.default_rng(0).normal(size=(10, 8, 7, 2)) + 1)
+    inner_inputs, outer_inputs, inputs = (k.Input((8, 7, 2)) for _ in range(3))
+    x = layers.Conv2D(2, 3, padding="same", name="inside")(inner_inputs)
+    inner = k.Model(inner_inputs, layers.add([x, inner_inputs]), name="inner")
+    x = layers.BatchNormalization()(inner(outer_inputs))
+    outer = k.Model(outer_inputs, x, name="outer")
+    x = outer(adapted(augmentation(inputs)))
+    x = layers.Normalization(mean=[0.5, 0.2], variance=[2.0, 3.0])(x)
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = k.Model(inputs, x)
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        if not weight.path.startswith("normalization/"):
+            weight.assign(rng.random(weight.shape))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
 
 
 def test_inputs_are_those_of_the_golden_numbers() -> None:
@@ -243,6 +266,28 @@ class TestLive:
             model.set_weights(weights)
             assert_same_predictions(model.predict(x, verbose=0), ours.predict(x, verbose=0))
 
+    @pytest.mark.parametrize("has_all", [True, False])
+    def test_weights_are_attributes(self, keras: Any, has_all: bool) -> None:
+        bias, scale = {"use_bias": has_all}, {"center": has_all, "scale": has_all}
+        cases: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+            ("Dense", (2,), bias, "kernel bias"),
+            ("Conv2D", (2, 3), bias, "kernel bias"),
+            ("Conv2DTranspose", (2, 3), bias, "kernel bias"),
+            ("DepthwiseConv2D", (3,), bias, "kernel bias"),
+            ("SeparableConv2D", (2, 3), bias, "depthwise_kernel pointwise_kernel bias"),
+            ("BatchNormalization", (), scale, "gamma beta moving_mean moving_variance"),
+            ("LayerNormalization", (), scale, "gamma beta"),
+            ("PReLU", (), {}, "alpha"),
+        ]
+        for name, arguments, options, weights in cases:
+            shapes = []
+            for k in (convlet, keras):
+                layer = getattr(k.layers, name)(*arguments, **options)
+                layer.build((None, 6, 5, 4))
+                values = [getattr(layer, weight) for weight in weights.split()]
+                shapes.append([value if value is None else tuple(value.shape) for value in values])
+            assert shapes[0] == shapes[1], name
+
     def test_files_of_convolutions(self, keras: Any, tmp_path: Path) -> None:
         """Each reads the other's, rules of the weights and all."""
         models = [runs.convolutions(k) for k in (convlet, keras)]
@@ -261,6 +306,67 @@ class TestLive:
             assert float(sum(model.losses)) == pytest.approx(float(sum(theirs.losses)), rel=1e-5)
         for a, b in zip(ours.layers, theirs.layers, strict=True):
             assert a.get_config().keys() == b.get_config().keys()
+
+    def test_files_of_layers_as_activations(self, keras: Any, tmp_path: Path) -> None:
+        x = np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype(np.float32)
+        models = {}
+        for k in (convlet, keras):
+            layers = k.layers
+            k.utils.clear_session()
+            models[k] = k.Sequential(
+                [
+                    k.Input((6, 6, 2)),
+                    layers.Conv2D(4, 3, activation=layers.LeakyReLU(0.1)),
+                    layers.Conv2D(4, 3, activation=layers.ReLU(max_value=1.0)),
+                    layers.Flatten(),
+                    layers.Dense(3, activation=layers.ELU(0.5)),
+                    layers.Dense(2, activation=layers.LeakyReLU()),
+                ]
+            )
+        ours, theirs = models.values()
+        assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
+        theirs.set_weights(ours.get_weights())
+        expected = theirs.predict(x, verbose=0)
+        assert_same_predictions(ours.predict(x, verbose=0), expected)
+        for kind in ("keras", "h5"):
+            for k, model in models.items():
+                model.save(tmp_path / f"{k.__name__}.{kind}")
+            for k in models:
+                for reader in models:
+                    read = reader.models.load_model(tmp_path / f"{k.__name__}.{kind}")
+                    assert_same_predictions(read.predict(x, verbose=0), expected)
+
+    def test_files_of_preprocessing_and_nested_models(self, keras: Any, tmp_path: Path) -> None:
+        """Each reads the other's: configurations, adapted statistics and weights at any depth.
+
+        (Keras itself cannot write these models as .h5.)
+        """
+        x = np.random.default_rng(2).normal(size=(4, 8, 7, 2)).astype(np.float32)
+        models = {k: preprocessing(k) for k in (convlet, keras)}
+        for k, model in models.items():
+            model.train_on_batch(x, np.array([0, 1, 2, 0]))
+            kinds = ["keras", "weights.h5", "h5"][: 3 if k is convlet else 2]
+            for kind in kinds:
+                path = tmp_path / f"{k.__name__}.{kind}"
+                (model.save_weights if kind == "weights.h5" else model.save)(path)
+            for reader in (convlet, keras):
+                for kind in kinds:
+                    path = tmp_path / f"{k.__name__}.{kind}"
+                    if kind == "weights.h5":
+                        read = preprocessing(reader)
+                        read.load_weights(path)
+                    else:
+                        read = reader.models.load_model(path)
+                        assert int(read.optimizer.iterations) == 1
+                    for weight, expected in zip(read.weights, model.weights, strict=True):
+                        np.testing.assert_array_equal(np.asarray(weight), np.asarray(expected))
+                    assert_same_predictions(read.predict(x, verbose=0), model.predict(x, verbose=0))
+        read = convlet.models.load_model(tmp_path / "keras.keras")
+        configurations = [
+            json.loads(json.dumps([layer.get_config() for layer in model.layers[1].layers]))
+            for model in (read, models[convlet])
+        ]
+        assert configurations[0] == configurations[1]
 
     def test_freezing(self, keras: Any) -> None:
         assert runs.freezing(convlet) == runs.freezing(keras)

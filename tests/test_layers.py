@@ -301,6 +301,12 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 3, 2),
         [(1, 1, 2)],
     ),
+    "layer as activation": (
+        lambda **k: Dense(3, activation=layers.LeakyReLU(0.1), **k),
+        (4,),
+        (3,),
+        [(4, 3), (3,)],
+    ),
     "glu": (lambda **k: Activation("glu", **k), (4, 6), (4, 3), []),
     "sparsemax": (lambda **k: Activation("sparsemax", **k), (4, 6), (4, 6), []),
     "softmax": (layers.Softmax, (4,), (4,), []),
@@ -343,6 +349,20 @@ def test_call_on_an_array(case: str, rng: np.random.Generator) -> None:
 
 
 @each_case
+def test_weights_are_attributes(case: str) -> None:
+    make, input_shape, *_ = CASES[case]
+    layer = make()
+    names = [] if isinstance(layer, layers.Normalization) else list(layer.initializers())
+    for name in names:
+        with pytest.raises(AttributeError, match=f"build the layer before accessing `{name}`"):
+            getattr(layer, name)
+    layer.build((None, *input_shape))
+    weights = {weight.name: weight for weight in layer.weights}
+    for name in names:
+        assert getattr(layer, name) is weights.get(name)
+
+
+@each_case
 def test_configuration_makes_an_equal_layer(case: str) -> None:
     make, input_shape, output_shape, _ = CASES[case]
     config = layers.serialize(make(name="mine", trainable=False))
@@ -357,6 +377,18 @@ def test_values_of_an_activation_layer() -> None:
     x = np.array([[-1.0, 0.0, 2.0]], np.float32)
     np.testing.assert_allclose(layers.Softmax()(x), activations.softmax(x), rtol=1e-6)
     np.testing.assert_array_equal(ReLU()(x), [[0, 0, 2]])
+
+
+def test_layers_as_activations_have_their_own_arguments(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(9, 5)).astype(np.float32)
+    for layer in (layers.LeakyReLU(0.1), layers.ReLU(max_value=0.5), layers.ELU(0.7)):
+        config = Activation(layer).get_config()["activation"]
+        assert config["class_name"] == type(layer).__name__
+        for activation in (layer, config):
+            y = Activation(activation)(x)
+            np.testing.assert_array_equal(y, layer(x))
+    with pytest.raises(ValueError, match="cannot be an activation"):
+        Dense(2, activation=layers.PReLU())
 
 
 def test_automatic_names_are_kerass() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convlet import Input, Sequential, layers, utils
+from convlet import Input, Model, Sequential, layers, utils
 from convlet.layers import Conv2D, Dense, Flatten, InputLayer, MaxPooling2D
 
 
@@ -383,3 +383,23 @@ def test_repr() -> None:
     model = small_model()
     assert repr(model) == "<Sequential name=sequential, built=True>"
     assert repr(model.layers[0]) == "<Dense name=d, built=True>"
+
+
+def test_a_built_stack_counts_as_a_functional_model() -> None:
+    """As in Keras, where it holds one; the next functional model's name tells."""
+
+    def next_name() -> str:
+        inputs = Input((3,))
+        return str(Model(inputs, Dense(1)(inputs)).name)
+
+    assert next_name() == "functional"
+    stack = Sequential([Input((3,)), Dense(2), Dense(2)])  # one
+    assert next_name() == "functional_2"
+    stack.add(Dense(2))  # one for each layer that is added to it or taken away
+    stack.pop()
+    assert next_name() == "functional_5"
+    late = Sequential([Dense(2)])  # none before its input is known
+    assert next_name() == "functional_6"
+    late.build((None, 3))
+    Sequential.from_config(stack.get_config())
+    assert next_name() == "functional_9"

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import oracle
-from convlet import _native, ops
+from convlet import _native, layers, ops
+from convlet.optimizers import SGD
 from tolerance import (
     EPS,
     TINY,
@@ -801,3 +802,15 @@ def test_huge_strides_give_one_window(core: ModuleType, rng: np.random.Generator
 )
 def test_bad_padding_is_named(name: str, padding: Any) -> None:
     assert_refused(name, {"padding": padding}, "padding")
+
+
+def test_convert_to_numpy() -> None:
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    (kernel,) = layer.get_weights()[:1]
+    converted = ops.convert_to_numpy(layer.kernel)
+    np.testing.assert_array_equal(converted, kernel)
+    converted[:] = 0.0
+    np.testing.assert_array_equal(layer.get_weights()[0], kernel)
+    assert ops.convert_to_numpy(SGD(0.5).learning_rate) == 0.5
+    assert ops.convert_to_numpy([1, 2]).tolist() == [1, 2]

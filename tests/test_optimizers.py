@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -118,6 +119,25 @@ def test_learning_rate_is_rounded_to_float32() -> None:
     assert optimizer.learning_rate == float(np.float32(0.2))
     with pytest.raises(ValueError, match="`learning_rate`"):
         optimizer.learning_rate = math.inf
+
+
+def test_learning_rate_and_iterations_have_the_methods_of_variables() -> None:
+    optimizer = optimizers.SGD(0.1)
+    rate = optimizer.learning_rate
+    assert (rate.numpy(), rate.value) == (np.float32(0.1), float(np.float32(0.1)))
+    assert isinstance(rate.numpy(), np.float32)
+    rate.assign(0.25)
+    assert (optimizer.learning_rate, rate) == (0.25, float(np.float32(0.1)))
+    with pytest.raises(ValueError, match="`learning_rate`"):
+        rate.assign(math.nan)
+    assert type(copy.copy(rate)) is float
+    assert (optimizer.iterations, optimizer.iterations.value) == (0, 0)
+    assert isinstance(optimizer.iterations.numpy(), np.int64)
+    assert type(optimizer.get_config()["learning_rate"]) is float
+    scheduled = optimizers.SGD(optimizers.schedules.ExponentialDecay(0.5, 10, 0.9))
+    assert scheduled.learning_rate.numpy() == np.float32(0.5)
+    with pytest.raises(TypeError, match="LearningRateSchedule"):
+        scheduled.learning_rate.assign(0.1)
 
 
 def test_learning_rate_acts_at_once() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from convlet import Input, Sequential, layers
-from convlet.callbacks import Callback
+from convlet.callbacks import Callback, LambdaCallback
 from convlet.progress import BarProgress, LineProgress, make_progress
 
 X = np.random.default_rng(0).random((40, 4), np.float32)
@@ -167,3 +167,11 @@ def test_lines_can_be_told_from_bars() -> None:
     assert type(make_progress(2, 3)) is LineProgress
     with pytest.raises(ValueError, match="`verbose` must be"):
         make_progress(None, 3)
+
+
+def test_what_callbacks_print_comes_before_the_title(model: Sequential, capsys: Any) -> None:
+    says = LambdaCallback(on_epoch_begin=lambda epoch, logs: sys.stdout.write(f"begin {epoch}\n"))
+    model.fit(X, Y, batch_size=8, epochs=2, verbose=2, callbacks=[says])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0::3] == ["begin 0", "begin 1"]
+    assert lines[1::3] == ["Epoch 1/2", "Epoch 2/2"]

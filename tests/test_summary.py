@@ -258,3 +258,18 @@ def test_bad_argument_is_refused(case: str) -> None:
     call, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_table_in_a_string_has_kerass_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    Sequential([Input((3,)), layers.Dense(2)]).summary()
+    assert "┏━" in sys.stdout.getvalue()
+
+
+def test_branches_of_nested_models_are_plain_where_they_must_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = set_encoding(monkeypatch, "ascii")
+    inside = Sequential([Input((3,)), layers.Dense(2)])
+    Sequential([inside, layers.ReLU()]).summary(expand_nested=True)
+    assert "   + dense (Dense)" in stream.getvalue().decode("ascii")

@@ -94,6 +94,20 @@ def test_bad_compile_is_refused_and_changes_nothing(
     model.train_on_batch(X, ONE_HOT)
 
 
+def test_metrics_outlast_a_compile_that_names_none() -> None:
+    model = compiled()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.metrics_names == ["loss", "accuracy"]
+    assert model.get_compile_config()["metrics"] is None
+    loss, accuracy = model.evaluate(X, LABELS, verbose=0)  # type: ignore[misc]
+    assert accuracy == (model.predict(X, verbose=0).argmax(-1) == LABELS).mean()
+    assert list(model.get_metrics_result().items()) == [("loss", loss), ("accuracy", accuracy)]
+    model.compile("sgd", "sparse_categorical_crossentropy", weighted_metrics=["acc"])
+    assert model.metrics_names == ["loss", "acc"]
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[])
+    assert isinstance(model.evaluate(X, LABELS, verbose=0), float)
+
+
 def test_what_only_concerns_kerass_execution_is_accepted() -> None:
     model = new_model()
     model.compile(
@@ -202,14 +216,31 @@ def test_shuffle_changes_the_order_of_training() -> None:
         np.asfortranarray,
         lambda x: x[..., 0],
         lambda x: x.tolist(),
+        lambda x: [x],
     ],
-    ids=["float64", "fortran", "no channel", "list"],
+    ids=["float64", "fortran", "no channel", "list", "list of one array"],
 )
 def test_form_of_the_input_makes_no_difference(convert: Callable[[np.ndarray], Any]) -> None:
     reference, other = compiled(), compiled()
     reference.fit(X, LABELS, shuffle=False, verbose=0)
     other.fit(convert(X), LABELS.tolist(), shuffle=False, verbose=0)
     assert same(reference.get_weights(), other.get_weights())
+
+
+def test_list_of_one_array_is_that_array_everywhere() -> None:
+    model = compiled(weighted_metrics=["accuracy"])
+    weights = np.linspace(0, 1, 50)
+    listed = model.evaluate([X], [LABELS], sample_weight=[weights], verbose=0)
+    assert listed == model.evaluate(X, LABELS, sample_weight=weights, verbose=0)
+    np.testing.assert_array_equal(model.predict((X,), verbose=0), model.predict(X, verbose=0))
+    vectors = Sequential([Input((3,)), layers.Dense(2)])
+    assert vectors.predict([np.ones(3)], verbose=0).shape == (1, 2)  # a row, as in a longer list
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_dictionary_of_inputs_is_refused(method: str) -> None:
+    with pytest.raises(ValueError, match=r"not a dictionary. Received: .* keys \['images'\]"):
+        getattr(compiled(), method)({"images": X}, verbose=0)
 
 
 def test_uint8_images_are_trained_on() -> None:

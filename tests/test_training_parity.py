@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,6 @@ live = [pytest.mark.keras, pytest.mark.filterwarnings("default")]
 
 each_case = pytest.mark.parametrize("case", training_runs.CASES)
 each_feed = pytest.mark.parametrize("feed", training_runs.FEEDS)
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    """Keras on TensorFlow."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    reason = "Keras on TensorFlow is not installed: pip install 'convlet[bench]'"
-    pytest.importorskip("tensorflow", reason=reason, exc_type=ImportError)
-    return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
 
 
 def assert_same(actual: Any, expected: Any, path: str = "") -> None:

@@ -585,8 +585,8 @@ def get(identifier: Any) -> Activation:
     """Returns the activation that an identifier stands for.
 
     Args:
-        identifier: Name, one of this module's functions, a configuration of one as Keras writes it,
-            or `None` for `linear`.
+        identifier: Name, one of this module's functions, a layer LeakyReLU, ReLU or ELU, a
+            configuration of one of these as Keras writes it, or `None` for `linear`.
 
     Raises:
         ValueError: If it stands for none. A Python function of the caller's own is refused: layers
@@ -594,6 +594,9 @@ def get(identifier: Any) -> Activation:
     """
     if identifier is None:
         return linear
+    layer = _layer_of(identifier)
+    if layer is not None:
+        return layer  # type: ignore[no-any-return]
     if isinstance(identifier, Mapping):
         identifier = identifier.get("config")
     known = {**_BY_NAME, **_OTHER_NAMES}
@@ -608,12 +611,16 @@ def get(identifier: Any) -> Activation:
     return activation
 
 
-def serialize(activation: Activation) -> str:
-    """Returns the name of an activation.
+def serialize(activation: Activation) -> Any:
+    """Returns the name of an activation, or the configuration of a layer.
 
     Raises:
         ValueError: If it is none of this module's functions.
     """
+    if _layer_of(activation) is not None:
+        from convlet import layers
+
+        return layers.serialize(activation)  # type: ignore[arg-type]
     return get(activation).__name__
 
 
@@ -632,6 +639,10 @@ def native_attributes(activation: Activation) -> dict[str, Any]:
     Raises:
         ValueError: If it needs arguments, which a name alone does not give.
     """
+    layer = _layer_of(activation)
+    if layer is not None:
+        ((_, attributes),) = layer.native_ops(())
+        return dict(attributes)
     name = serialize(activation)
     if activation is threshold:
         raise ValueError(
@@ -642,6 +653,19 @@ def native_attributes(activation: Activation) -> dict[str, Any]:
 
 
 # ---- Helpers -------------------------------------------------------------------------------------
+
+
+def _layer_of(identifier: Any) -> Any:
+    """Returns the layer that stands for an activation with arguments of its own, or `None`."""
+    from convlet import layers  # which imports this module
+
+    classes = (layers.ELU, layers.LeakyReLU, layers.ReLU)
+    if isinstance(identifier, classes):
+        return identifier
+    names = [known.__name__ for known in classes]
+    if isinstance(identifier, Mapping) and identifier.get("class_name") in names:
+        return layers.deserialize(identifier)
+    return None
 
 
 def _as_float(x: npt.ArrayLike) -> Array:

@@ -107,13 +107,16 @@ def as_array(name: str, data: Any) -> npt.NDArray[Any]:
 
     Args:
         name: Name of the argument, for messages.
-        data: Array, or anything that numpy makes one of.
+        data: Array, or anything that numpy makes one of; or a list of one array, as Keras takes
+            for a model's only input or output.
 
     Raises:
         ValueError: If it is not such an array.
     """
     if data is None:
         raise ValueError(f"`{name}` is missing: expected an array, received None")
+    if _lists_one_array(name, data):
+        (data,) = data
     try:
         array = np.asarray(data)
     except (ValueError, TypeError) as error:
@@ -295,7 +298,15 @@ def is_array(data: Any) -> bool:
     """Tells whether data are rows in one array, or in a list, rather than batches to iterate over.
 
     `None` counts as an array too: one that is missing.
+
+    Raises:
+        ValueError: For a dictionary, in which Keras names several inputs.
     """
+    if isinstance(data, Mapping):
+        raise ValueError(
+            "A model with one input takes an array, not a dictionary. "
+            f"Received: a dictionary with the keys {list(data)}"
+        )
     if data is None or isinstance(data, (str, bytes, Sequence)) or hasattr(data, "__array__"):
         return True
     return not hasattr(data, "__iter__") and not hasattr(data, "__getitem__")
@@ -329,6 +340,14 @@ def epoch_order(rows: int, batch_size: int, shuffle: bool | str) -> Order | None
             generator().shuffle(order[begin : begin + batch_size])
         return order
     return generator().permutation(rows) if shuffle else None
+
+
+def _lists_one_array(name: str, data: Any) -> bool:
+    if not isinstance(data, (list, tuple)) or len(data) != 1:
+        return False
+    # A single vector in `x` is a row, as every other list of rows.
+    fewest_axes = 2 if name in ("x", "inputs") else 1
+    return isinstance(data[0], np.ndarray) and data[0].ndim >= fewest_axes
 
 
 def _as_weights(sample_weight: npt.NDArray[Any] | None, output_shape: Shape) -> Float32 | None:

@@ -57,6 +57,8 @@ class Functional(Model):
             else InputLayer(batch_shape=self._input.shape, name=f"{self._input.name}CLONE")
         )
         self._tensors, self._layers = _sorted_graph(self._input, self._output, self._input_layer)
+        # What summaries and configurations tell of.
+        self._shown = self._tensors
         _check_names(self._layers)
         self.built = True
         # As in Keras its own graph counts as the first call.
@@ -143,8 +145,8 @@ class Functional(Model):
         return layer.batch_shape if isinstance(layer, InputLayer) else self._nodes(layer)[0].shape
 
     def connections(self) -> list[str] | None:
-        chain = [self._input, *self._tensors]
-        if [tensor.inputs for tensor in self._tensors] == [(tensor,) for tensor in chain[:-1]]:
+        chain = [self._input, *self._shown]
+        if [tensor.inputs for tensor in self._shown] == [(tensor,) for tensor in chain[:-1]]:
             return None
         return [
             ", ".join(
@@ -216,7 +218,7 @@ class Functional(Model):
 
     def _nodes(self, layer: Layer) -> list[KerasTensor]:
         """What the model's calls of a layer return."""
-        return [tensor for tensor in self._tensors if tensor.layer is layer]
+        return [tensor for tensor in self._shown if tensor.layer is layer]
 
     def _name_of(self, tensor: KerasTensor) -> str:
         return (self._input_layer if tensor is self._input else _layer_of(tensor)).name
@@ -265,7 +267,12 @@ def deserialize_part(config: Any) -> Layer:
     return layer_classes.deserialize(config)
 
 
-def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
+def checked_tensors(argument: str, tensors: Any) -> list[KerasTensor]:
+    """Returns what a model is to be made of, or to make, as a list.
+
+    Raises:
+        ValueError: If something is no symbolic tensor, or there is none.
+    """
     listed = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
     for tensor in listed:
         if not isinstance(tensor, KerasTensor):
@@ -275,13 +282,17 @@ def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
             )
     if not listed:
         raise ValueError(f"`{argument}` argument cannot be empty. Received: {argument}={tensors}")
+    return listed
+
+
+def _only_tensor(argument: str, tensors: Any) -> KerasTensor:
+    listed = checked_tensors(argument, tensors)
     if len(listed) > 1:
         raise ValueError(
             f"Model does not support several `{argument}`; exactly one tensor is supported. "
             f"Received: {argument}={tensors}"
         )
-    only: KerasTensor = listed[0]
-    return only
+    return listed[0]
 
 
 def _calls_before(tensor: KerasTensor) -> int:

@@ -18,15 +18,18 @@ class Model(Trainer):
     """A model made of layers.
 
     `Model(inputs, outputs, name=None)` makes one of symbolic tensors, see
-    `convlet.models.Functional`.
+    `convlet.models.Functional`; with a list of several outputs, or a dictionary of outputs, one that
+    predicts only.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG004
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is not Model:
             return super().__new__(cls)
         from convlet.functional import Functional
+        from convlet.multi_output import MultiOutput, has_several
 
-        return super().__new__(Functional)
+        outputs = kwargs.get("outputs", args[1] if len(args) > 1 else None)
+        return super().__new__(MultiOutput if has_several(outputs) else Functional)
 
     # Structure
 

@@ -15,6 +15,7 @@ from convlet.network import Tracer
 from convlet.saving.api import clone_model, load_model, model_from_json, save_model
 from convlet.saving.configuration import normalized
 from convlet.utils.custom_objects import custom_object_scope
+from convlet.utils.naming import auto_name
 
 __all__ = [
     "Functional",
@@ -62,7 +63,8 @@ class Sequential(Model):
         if layers is not None and not isinstance(layers, Sequence):
             raise ValueError(f"`layers` must be a list of layers. Received: layers={layers!r}")
         for layer in layers or ():
-            self.add(layer)
+            self._append(layer)
+        self._count_as_functional()
 
     # Structure
 
@@ -75,18 +77,8 @@ class Sequential(Model):
         Raises:
             ValueError: If the layer does not fit; the model is as before then.
         """
-        if isinstance(layer, KerasTensor) and isinstance(layer.layer, InputLayer):
-            layer = layer.layer
-        if not isinstance(layer, Layer):
-            raise ValueError(
-                "Only instances of `convlet.layers.Layer` can be added to a Sequential model. "
-                f"Received: {layer} (of type {type(layer)})"
-            )
-        self._check_name(layer)
-        if isinstance(layer, InputLayer):
-            self._add_input(layer)
-        else:
-            self._add_layer(layer)
+        self._append(layer)
+        self._count_as_functional()
 
     def pop(self) -> Layer:
         """Removes the last layer.
@@ -103,6 +95,7 @@ class Sequential(Model):
         if self._tensors:
             self._tensors.pop()
         self._structure_changed()
+        self._count_as_functional()
         return layer
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
@@ -136,6 +129,7 @@ class Sequential(Model):
         for layer in self._stack:
             self._tensors.append(self._build_layer(layer, self._tensors[-1]))
         self._structure_changed()
+        self._count_as_functional()
 
     @property
     def layers(self) -> list[Layer]:
@@ -224,13 +218,28 @@ class Sequential(Model):
             config = normalized({"class_name": "Sequential", "config": config}, "model")["config"]
             model = cls(name=config["name"], trainable=config.get("trainable", True))
             for layer in config["layers"]:
-                model.add(deserialize_part(layer))
+                model._append(deserialize_part(layer))
+            model._count_as_functional()
             shape = config.get("build_input_shape")
             if shape and not model.built:
                 model.build(shape)
         return model
 
     # Helpers
+
+    def _append(self, layer: Layer | KerasTensor) -> None:
+        if isinstance(layer, KerasTensor) and isinstance(layer.layer, InputLayer):
+            layer = layer.layer
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                "Only instances of `convlet.layers.Layer` can be added to a Sequential model. "
+                f"Received: {layer} (of type {type(layer)})"
+            )
+        self._check_name(layer)
+        if isinstance(layer, InputLayer):
+            self._add_input(layer)
+        else:
+            self._add_layer(layer)
 
     def _add_input(self, layer: InputLayer) -> None:
         if self._input_layer is not None:
@@ -273,6 +282,11 @@ class Sequential(Model):
     def _structure_changed(self) -> None:
         self.built = bool(self._stack and self._tensors)
         self._network = None
+
+    def _count_as_functional(self) -> None:
+        """Counts on with the names of functional models: Keras makes one of each built stack."""
+        if self.built:
+            auto_name("Functional")
 
     def _check_name(self, layer: Layer) -> None:
         if any(layer.name == other.name and layer is not other for other in self._stack):

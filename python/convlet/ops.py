@@ -32,6 +32,7 @@ __all__ = [
     "categorical_crossentropy_backward",
     "conv2d",
     "conv2d_backward",
+    "convert_to_numpy",
     "dense",
     "dense_backward",
     "linear",
@@ -400,6 +401,18 @@ def rmsprop(
     slots = [slot for slot in (new_velocity, new_buffer, new_average) if slot is not None]
     _native.core.optimizer_step("rmsprop", constants, new_w, gradient, slots, rate, 0)
     return (new_w, *slots)
+
+
+def convert_to_numpy(x: Any) -> npt.NDArray[Any]:
+    """Returns a variable, a learning rate, an array or a list as a numpy array, as Keras's function.
+
+    Args:
+        x: Anything that numpy makes an array of.
+
+    Returns:
+        An array; of a variable, or another thing with a method `numpy`, a copy.
+    """
+    return np.asarray(x.numpy() if hasattr(x, "numpy") else x)
 
 
 def round_bfloat16(x: npt.ArrayLike) -> Array:

@@ -31,10 +31,11 @@ class _Box:
     header_upright: str
     upright: str
     ellipsis: str
+    branch: str
 
 
-_UNICODE = _Box("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│", "…")
-_ASCII = _Box("+--+", "|-+|", "|-+|", "+--+", "|", "|", "~")
+_UNICODE = _Box("┏━┳┓", "┡━╇┩", "├─┼┤", "└─┴┘", "┃", "│", "…", "└")
+_ASCII = _Box("+--+", "|-+|", "|-+|", "+--+", "|", "|", "~", "+")
 
 
 def print_summary(
@@ -84,12 +85,12 @@ def print_summary(
         line_length = min(default_width, shutil.get_terminal_size().columns - 4)
     else:
         line_length = check_integer("line_length", line_length, 1)
+    box = _UNICODE if can_encode("┏━┳┓┡╇┩├─┼┤└┴┘┃│…") else _ASCII
     rows = [
         row
         for index in range(*_range_of_layers(model.layers, layer_range))
-        for row in _rows(model, index, expand_nested, show_trainable, connections)
+        for row in _rows(model, index, expand_nested, show_trainable, connections, box)
     ]
-    box = _UNICODE if can_encode("┏━┳┓┡╇┩├─┼┤└┴┘┃│…") else _ASCII
     table = _render(header, rows, alignments, _column_widths(ends, line_length), box)
     text = "\n".join([f'Model: "{model.name}"', *table, *_totals(model)]) + "\n"
     (print_fn or write)(text)
@@ -101,13 +102,14 @@ def _rows(
     expand_nested: bool,
     show_trainable: bool,
     connections: Sequence[str] | None,
+    box: _Box,
     level: int = 0,
 ) -> list[Row]:
     """The row of a layer, and with `expand_nested` those of the layers inside it."""
     layer = model.layers[index]
     shape = model.layer_output_shape(index)
     row = [
-        f"{'   ' * level + '└ ' if level else ''}{layer.name} ({type(layer).__name__})",
+        f"{'   ' * level + f'{box.branch} ' if level else ''}{layer.name} ({type(layer).__name__})",
         "?" if shape is None else str(shape),
         f"{layer.count_params():,}" if layer.built else "0 (unbuilt)",
     ]
@@ -120,7 +122,7 @@ def _rows(
         for inner in range(len(layer.layers)):
             # Keras leaves the column empty there.
             within = None if connections is None else ["-"] * len(layer.layers)
-            rows += _rows(layer, inner, expand_nested, show_trainable, within, level + 1)  # type: ignore[arg-type]
+            rows += _rows(layer, inner, expand_nested, show_trainable, within, box, level + 1)  # type: ignore[arg-type]
     return rows
 
 

@@ -75,6 +75,8 @@ class Trainer(Saveable):
         self._compilation: Compilation | None = None
         # The other arguments of `compile`, as they were given.
         self._compile_arguments: dict[str, Any] = {}
+        # Metrics outlast a `compile` that names none.
+        self._metric_arguments: dict[str, Any] = {"metrics": None, "weighted_metrics": None}
         # What the present network has been configured for.
         self._execution: Execution | None = None
         self._network: BoundNetwork | None = None
@@ -110,6 +112,8 @@ class Trainer(Saveable):
             loss_weights: Number, or list of one, that the loss is multiplied by.
             metrics: List of names or instances, see `convlet.metrics`. "accuracy" and "acc" stand
                 for the accuracy that goes with targets and outputs. Sample weights do not count.
+                With neither `metrics` nor `weighted_metrics` those of the last `compile` stay, as
+                in Keras; an empty list removes them.
             weighted_metrics: The same for metrics in which sample and class weights count.
             run_eagerly: Accepted, without a meaning here: nothing is traced.
             steps_per_execution: Number of batches from one call of a batch hook to the next.
@@ -121,13 +125,11 @@ class Trainer(Saveable):
         """
         # They choose how Keras executes a step; no result depends on them.
         del run_eagerly, jit_compile, auto_scale_loss
-        self._compilation = compilation(
-            optimizer,
-            loss,
-            loss_weights,
-            {"metrics": metrics, "weighted_metrics": weighted_metrics},
-            steps_per_execution,
-        )
+        given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        if metrics is None and weighted_metrics is None:
+            given = self._metric_arguments
+        self._compilation = compilation(optimizer, loss, loss_weights, given, steps_per_execution)
+        self._metric_arguments = given
         self.optimizer = self._compilation.optimizer
         self.loss = loss
         self._compile_arguments = {
@@ -299,8 +301,8 @@ class Trainer(Saveable):
             callback_list.on_train_begin()
             first_epoch, first_batch = self.resume_at
             for epoch in range(first_epoch, epochs):
-                progress.begin(epoch)
                 callback_list.on_epoch_begin(epoch)
+                progress.begin(epoch)  # what callbacks print comes first, as in Keras
                 epoch_logs = self._train_epoch(feed, callback_list, progress, first_batch)
                 if epoch_logs is None:
                     break
@@ -498,7 +500,12 @@ class Trainer(Saveable):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns loss and metrics so far by name, empty before training and evaluation."""
-        return self._logs()
+        names = self.metrics_names
+        return (
+            {}
+            if self._execution is None
+            else dict(zip(names, self._execution.values(), strict=True))
+        )
 
     def predict_on_batch(self, x: Any) -> Array:
         """Computes the outputs for one batch, with as little as possible around it.

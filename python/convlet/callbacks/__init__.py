@@ -12,6 +12,7 @@ from convlet.callbacks.model_checkpoint import ModelCheckpoint
 from convlet.callbacks.progbar_logger import ProgbarLogger
 from convlet.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from convlet.callbacks.swap_ema_weights import SwapEMAWeights
+from convlet.callbacks.tensor_board import TensorBoard
 from convlet.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -61,6 +61,7 @@ class EarlyStopping(MonitorCallback):
         self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.settle_direction()
         current = self.result(logs)
         if current is None:
             warnings.warn(

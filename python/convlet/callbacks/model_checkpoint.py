@@ -61,6 +61,7 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.settle_direction()
         if self.save_freq == "epoch":
             self._save(epoch, None, logs or {})
 

@@ -75,14 +75,22 @@ class MonitorCallback(Callback):
         self.min_delta = abs(check_real("min_delta", min_delta))
         self._less_is_better: bool | None = None
 
+    def settle_direction(self) -> None:
+        """Finds out which results are better, which an epoch's end can tell: metrics are known then.
+
+        Raises:
+            ValueError: If the mode is `"auto"` and nothing is known about the result.
+        """
+        if self._less_is_better is None:
+            self._less_is_better = self._direction()
+
     def is_improvement(self, value: float, reference: float | None) -> bool:
         """Tells whether a result is better than another one, by more than `min_delta`.
 
         Raises:
             ValueError: If the mode is `"auto"` and nothing is known about the result.
         """
-        if self._less_is_better is None:  # the metrics are known only once training has begun
-            self._less_is_better = self._direction()
+        self.settle_direction()
         if reference is None:
             return True
         if self._less_is_better:

@@ -63,6 +63,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.settle_direction()
         logs = {} if logs is None else logs
         logs["learning_rate"] = float(optimizer_of(self).learning_rate)
         current = self.result(logs)

@@ -10,6 +10,7 @@ from convlet import activations, constraints, initializers, regularizers
 from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.layers.layer_weight import LayerWeight
 from convlet.regularizers import Regularizer
 from convlet.utils.validation import check_integer, check_real
 
@@ -172,6 +173,8 @@ class PReLU(Layer):
     Raises:
         ValueError: If an argument is unknown, not supported or has no meaning.
     """
+
+    alpha = LayerWeight()
 
     def __init__(
         self,

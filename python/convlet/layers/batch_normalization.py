@@ -9,6 +9,7 @@ from convlet import constraints, initializers, regularizers
 from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.layers.layer_weight import LayerWeight
 from convlet.regularizers import Regularizer
 from convlet.utils.validation import check_bool, check_integer, check_real, refuse_unsupported
 
@@ -45,6 +46,9 @@ class BatchNormalization(Layer):
     Raises:
         ValueError: If an argument is unknown, not supported or has no meaning.
     """
+
+    gamma, beta = LayerWeight(), LayerWeight()
+    moving_mean, moving_variance = LayerWeight(), LayerWeight()
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from convlet import constraints, initializers, regularizers
 from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.layer import Layer
+from convlet.layers.layer_weight import LayerWeight
 from convlet.regularizers import Regularizer
 from convlet.utils.validation import check_bool, check_real
 
@@ -31,6 +32,8 @@ class GammaAndBeta(Layer):
     Raises:
         ValueError: If an argument is unknown or has no meaning.
     """
+
+    gamma, beta = LayerWeight(), LayerWeight()
 
     def __init__(
         self,

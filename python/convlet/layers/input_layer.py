@@ -61,7 +61,7 @@ class InputLayer(Layer):
         elif shape is not None:
             self.row_shape = row_shape("shape", shape)
         self.built = True
-        self._calls = [KerasTensor(self.batch_shape, self, name=self.name)]
+        self._calls = [KerasTensor(self.batch_shape, self, name=name)]
 
     @property
     def batch_shape(self) -> BatchShape:

@@ -16,6 +16,8 @@ BatchShape: TypeAlias = tuple[int | None, ...]
 class KerasTensor:
     """A symbolic tensor: what a layer will return for inputs that are symbolic, too.
 
+    `a + b`, `a - b` and `a * b` of two symbolic tensors are the layers Add, Subtract and Multiply.
+
     Args:
         shape: Shape, batch axis first.
         layer: The layer that was called, or `None`.
@@ -46,6 +48,22 @@ class KerasTensor:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    def __add__(self, other: object) -> Any:
+        return self._merged("Add", other)
+
+    def __sub__(self, other: object) -> Any:
+        return self._merged("Subtract", other)
+
+    def __mul__(self, other: object) -> Any:
+        return self._merged("Multiply", other)
+
+    def _merged(self, layer: str, other: object) -> Any:
+        from convlet.layers import merge  # which imports this module
+
+        if not isinstance(other, KerasTensor):
+            return NotImplemented
+        return getattr(merge, layer)()([self, other])
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"

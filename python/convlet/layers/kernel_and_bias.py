@@ -9,6 +9,7 @@ from convlet import constraints, initializers, regularizers
 from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.layer import Layer
+from convlet.layers.layer_weight import LayerWeight
 from convlet.regularizers import Regularizer
 from convlet.utils.validation import check_bool
 
@@ -29,6 +30,8 @@ class KernelAndBias(Layer):
     Raises:
         ValueError: If an argument is unknown or has no meaning.
     """
+
+    kernel, bias = LayerWeight(), LayerWeight()
 
     def __init__(
         self,

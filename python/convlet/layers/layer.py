@@ -180,16 +180,12 @@ class Layer:
     @property
     def output(self) -> KerasTensor:
         """What the layer returned when it was first called on a symbolic tensor."""
-        if not self._calls:
-            raise AttributeError(
-                f"The layer {self.name} has never been called and thus has no defined output."
-            )
-        return self._calls[0]
+        return self._first_call("output")
 
     @property
     def input(self) -> KerasTensor | list[KerasTensor]:
         """What the layer was first called on, of symbolic tensors."""
-        inputs = list(self.output.inputs)
+        inputs = list(self._first_call("input").inputs)
         return inputs[0] if len(inputs) == 1 else inputs
 
     def trace(self, tracer: Tracer, inputs: Sequence[int]) -> int:
@@ -361,6 +357,13 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     # Helpers
+
+    def _first_call(self, what: str) -> KerasTensor:
+        if not self._calls:
+            raise AttributeError(
+                f"The layer {self.name} has never been called and thus has no defined {what}."
+            )
+        return self._calls[0]
 
     def _call_symbolically(self, inputs: Any) -> KerasTensor:
         is_list = isinstance(inputs, (list, tuple))

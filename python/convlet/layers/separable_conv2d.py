@@ -10,6 +10,7 @@ from convlet.constraints import Constraint
 from convlet.initializers import InitializerFunction
 from convlet.layers.activation import activation_ops
 from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.layers.layer_weight import LayerWeight
 from convlet.regularizers import Regularizer
 from convlet.utils.validation import (
     check_bool,
@@ -52,6 +53,9 @@ class SeparableConv2D(Layer):
     Raises:
         ValueError: If an argument is unknown, not supported or has no meaning.
     """
+
+    depthwise_kernel, pointwise_kernel = LayerWeight(), LayerWeight()
+    bias = LayerWeight()
 
     def __init__(
         self,

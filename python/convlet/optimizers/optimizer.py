@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet.optimizers import schedules
+from convlet.optimizers.scalars import Count, LearningRate
 from convlet.optimizers.schedules import LearningRateSchedule
 from convlet.optimizers.variable import OptimizerVariable
 from convlet.utils.naming import auto_name
@@ -132,15 +133,15 @@ class Optimizer:
     # State
 
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> LearningRate:
         """Step size, rounded to float32 as in Keras; can be set at any time.
 
         Raises:
             TypeError: When a number is set in the place of a schedule.
         """
         if self._schedule is not None:
-            return float(self._schedule(int(self._iterations.value)))
-        return float(self._rate.value)
+            return LearningRate.of(self, float(self._schedule(int(self._iterations.value))))
+        return LearningRate.of(self, float(self._rate.value))
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
@@ -157,9 +158,9 @@ class Optimizer:
             self._rate.assign(_as_float32(value))
 
     @property
-    def iterations(self) -> int:
+    def iterations(self) -> Count:
         """Number of steps done; with accumulation, of steps that moved the weights."""
-        return int(self._iterations.value) // (self.gradient_accumulation_steps or 1)
+        return Count(int(self._iterations.value) // (self.gradient_accumulation_steps or 1))
 
     @property
     def variables(self) -> list[OptimizerVariable]:
@@ -329,7 +330,7 @@ class Optimizer:
         return {
             "name": self.name,
             "learning_rate": (
-                self.learning_rate
+                float(self.learning_rate)
                 if self._schedule is None
                 else schedules.serialize(self._schedule)
             ),

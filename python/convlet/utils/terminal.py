@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
 def can_encode(text: str) -> bool:
     """Tells whether the encoding of the standard output has all characters of a text."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     try:
-        text.encode(encoding)
+        text.encode(_encoding())
     except (UnicodeEncodeError, LookupError):
         return False
     return True
@@ -31,7 +31,13 @@ def write(text: str) -> None:
     if sys.stdout is None:  # pythonw and some services have none
         return
     if not can_encode(text):
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        encoding = _encoding()
         text = text.encode(encoding, "replace").decode(encoding)
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def _encoding() -> str:
+    # A StringIO holds any text, and names no encoding.
+    default = "utf-8" if isinstance(sys.stdout, io.StringIO) else "ascii"
+    return getattr(sys.stdout, "encoding", None) or default
