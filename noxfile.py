@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -19,8 +22,6 @@ NATIVE_TESTS = [
 ]
 
 THREADED_TESTS = ["tests/test_determinism.py", "tests/test_network.py", "-k", "not exact"]
-# ThreadSanitizer expects memory at certain addresses; not every container allows this.
-WITHOUT_RANDOM_ADDRESSES = ["setarch", "-R"] if os.system("setarch -R true") == 0 else []  # noqa: S605, S607
 
 
 def pinned(*names: str) -> list[str]:
@@ -105,8 +106,17 @@ def races(session: nox.Session) -> None:
             "OMP_TOOL_LIBRARIES": str(folder / "libarcher.so"),
             "TSAN_OPTIONS": "ignore_noninstrumented_modules=1",  # the interpreter, NumPy
         },
-        WITHOUT_RANDOM_ADDRESSES,
+        without_random_addresses(),
     )
+
+
+def without_random_addresses() -> list[str]:
+    """A command in front: ThreadSanitizer wants memory at certain places, if that is allowed."""
+    command = ["setarch", "-R"]
+    if shutil.which(command[0]) is None:
+        return []
+    allowed = subprocess.run([*command, "true"], check=False).returncode == 0
+    return command if allowed else []
 
 
 def install_sanitized(
@@ -136,11 +146,11 @@ def test_sanitized(
     tests: list[str],
     libraries: list[str],
     environment: dict[str, str],
-    prefix: list[str] | None = None,
+    prefix: Sequence[str] = (),
 ) -> None:
     """Runs tests with the sanitizer's libraries in the process before Python."""
     session.run(
-        *(prefix or []),
+        *prefix,
         *("env", f"LD_PRELOAD={' '.join(libraries)}"),
         # Reports are written past Python: only sys-level capture lets them through.
         *(str(Path(session.bin, "python")), "-m", "pytest", "--capture=sys", *tests),
