@@ -74,7 +74,7 @@ def wheel(session: nox.Session) -> None:
 def sanitize(session: nox.Session) -> None:
     """Run the tests of the native code under AddressSanitizer and UndefinedBehaviorSanitizer."""
     install_sanitized(session, "address,undefined")
-    test_sanitized(
+    run_sanitized(
         session,
         session.posargs or NATIVE_TESTS,
         # The C++ library has to be in the process, too, or exceptions are not seen.
@@ -98,7 +98,7 @@ def races(session: nox.Session) -> None:
         session.error("LLVM's OpenMP runtime is not installed (Debian: libomp-dev)")
     folder = runtimes[-1].parent
     install_sanitized(session, "thread", {"cmake.define.CONVLET_LEVELS": "x86-64-v3"})
-    test_sanitized(
+    run_sanitized(
         session,
         session.posargs or THREADED_TESTS,
         [compilers_library(session, "libtsan.so"), str(folder / "libomp.so.5")],
@@ -141,7 +141,7 @@ def compilers_library(session: nox.Session, name: str) -> str:
     return str(Path(str(found).strip()).resolve())
 
 
-def test_sanitized(
+def run_sanitized(
     session: nox.Session,
     tests: list[str],
     libraries: list[str],
