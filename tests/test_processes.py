@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -69,7 +71,7 @@ def threads_restored() -> Iterator[None]:
     core.set_serial_flops(flops)
 
 
-def received(method: str, target: Callable[..., Any], model: Sequential | None) -> list[np.ndarray]:
+def received(method: str, target: Callable[..., Any], model: Any) -> list[Any]:
     context = multiprocessing.get_context(method)
     mine, theirs = context.Pipe()
     child = context.Process(target=target, args=(theirs, model))
@@ -101,6 +103,44 @@ def test_child_trains_and_predicts(method: str) -> None:
 def test_child_of_a_child() -> None:
     model = trained()
     assert_same(received("fork", send_numbers_of_a_child, model), numbers(model))
+
+
+@contextlib.contextmanager
+def training_in_the_background(model: Sequential) -> Iterator[None]:
+    """Another thread trains the model all the time, in calls that take a while."""
+    done = threading.Event()
+    x, y = np.tile(X, (64, 1, 1, 1)), np.tile(Y, 64)
+
+    def train() -> None:
+        while not done.is_set():
+            model.fit(x, y, batch_size=64, verbose=0)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_fork_while_another_thread_trains() -> None:
+    """No child inherits a lock that nobody in it will ever open, nor a step that is half done."""
+    model, other = trained(), trained()
+    alone = numbers(other)
+    with training_in_the_background(model):
+        results = [received("fork", send_numbers_of_both, [model, trained()]) for _ in range(5)]
+    for weights, prediction, *of_the_other in results:
+        assert np.isfinite(prediction).all()
+        other.set_weights(weights)
+        assert_same([other.predict(X, verbose=0)], [prediction])
+        assert_same(of_the_other, alone)
+
+
+def send_numbers_of_both(pipe: Connection, models: list[Sequential]) -> None:
+    """What was being trained predicts, and is trained no further; the other one does everything."""
+    busy, free = models
+    pipe.send([busy.get_weights(), busy.predict(X, verbose=0), *numbers(free)])
 
 
 inherited: list[Sequential] = []
