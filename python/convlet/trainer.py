@@ -72,6 +72,8 @@ class Trainer(Saveable):
         self.stop_training = False
         # Epoch and batch that `fit` starts with, which a callback may set in `on_train_begin`.
         self.resume_at = (0, 0)
+        # Results so far of the epoch, where it begins with a later batch.
+        self.resume_results: Sequence[Mapping[str, Any]] | None = None
         self._compilation: Compilation | None = None
         # The other arguments of `compile`, as they were given.
         self._compile_arguments: dict[str, Any] = {}
@@ -189,6 +191,10 @@ class Trainer(Saveable):
         """The metrics given to `compile`, by the names of their results; empty before data came."""
         return {} if self._execution is None else self._execution.metrics
 
+    def results_so_far(self) -> list[dict[str, Any]]:
+        """Returns what `resume_results` may be set to."""
+        return [] if self._execution is None else self._execution.get_results()
+
     def optimizer_size(self) -> int:
         """Returns the number of values in the optimizer's state, 0 before training."""
         return self.optimizer.count_params() if self.optimizer is not None else 0
@@ -292,7 +298,7 @@ class Trainer(Saveable):
         )
         self.history = callback_list.history
         self.stop_training = False
-        self.resume_at = (initial_epoch, 0)
+        self.resume_at, self.resume_results = (initial_epoch, 0), None
         logs: Logs | None = None
         feed.restart()
         try:
@@ -568,7 +574,7 @@ class Trainer(Saveable):
             for stretch in call.stretches:
                 execution = self._ready_to_train(stretch.data)
                 if logs is None and not steps:
-                    execution.reset()
+                    self._start_results(execution)
                 execution.train(stretch)
                 steps += stretch.steps
             if not steps:
@@ -580,6 +586,13 @@ class Trainer(Saveable):
             if self.stop_training:
                 break
         return logs
+
+    def _start_results(self, execution: Execution) -> None:
+        """Starts an epoch's results, or goes on with those of one that was interrupted."""
+        execution.reset()
+        if self.resume_results is not None:
+            execution.set_results(self.resume_results)
+            self.resume_results = None
 
     def _evaluate_feed(
         self, feed: Feed, callbacks: CallbackList, progress: Progress | None = None
@@ -681,6 +694,8 @@ class Trainer(Saveable):
         previous = self._execution
         if previous is not None and previous.compilation is not compiled:
             previous.compilation.optimizer.detach(network.native)
+        # Ctrl-C may come between any two lines: what is half configured is configured anew.
+        self._execution = None
         self._execution = Execution(compiled, network, y_shape)
         self._trainable_is_settled = False
         return self._execution
