@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet import optimizers
+from convlet._thread_lock import ThreadLock, by_one_thread
 from convlet.callbacks import Callback, CallbackList, History
 from convlet.data_adapter import (
     LabelledRows,
@@ -30,7 +31,7 @@ from convlet.feeds import (
 )
 from convlet.layers.keras_tensor import is_symbolic
 from convlet.metrics import Metric
-from convlet.network import BoundNetwork
+from convlet.network import MOVING, BoundNetwork
 from convlet.progress import Progress, Verbose, make_progress
 from convlet.saveable import Saveable
 from convlet.utils.validation import check_integer, check_real
@@ -80,6 +81,8 @@ class Trainer(Saveable):
         # What the present network has been configured for.
         self._execution: Execution | None = None
         self._network: BoundNetwork | None = None
+        # Held by the thread that trains or evaluates.
+        self.turn = ThreadLock()
         # Whether it knows which weights to train.
         self._trainable_is_settled = False
 
@@ -168,6 +171,7 @@ class Trainer(Saveable):
 
         self.compile(**compile_arguments(config))
 
+    @by_one_thread
     def prepare_training(self) -> None:
         """Makes the optimizer's slots, as the first step of training does.
 
@@ -201,6 +205,7 @@ class Trainer(Saveable):
 
     # Training
 
+    @by_one_thread
     def fit(
         self,
         x: Any = None,
@@ -325,6 +330,7 @@ class Trainer(Saveable):
             progress.close()
         return callback_list.history or History()
 
+    @by_one_thread
     def evaluate(
         self,
         x: Any = None,
@@ -438,6 +444,7 @@ class Trainer(Saveable):
             progress.close()
         return outputs.all()
 
+    @by_one_thread
     def train_on_batch(
         self,
         x: Any,
@@ -473,6 +480,7 @@ class Trainer(Saveable):
         execution.train(_whole(data))
         return self._results(return_dict)
 
+    @by_one_thread
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
@@ -641,16 +649,23 @@ class Trainer(Saveable):
     def _network_and_rows(self, x: Any) -> tuple[BoundNetwork, Any]:
         """Builds the model if need be, and returns its network and the checked input."""
         array = as_array("x", x)
-        if not self.built:
-            self.build((None, *array.shape[1:]))
+        with MOVING:
+            if not self.built:
+                self.build((None, *array.shape[1:]))
         network = self._present_network()
         return network, as_rows("x", array, network.input_shape)
 
     def _present_network(self) -> BoundNetwork:
         """Returns the network of a built model; a new one after a change of structure."""
         if self._network is None:
-            self._network = self.make_network()
+            with MOVING:
+                return self._network_made_once()
+        return self._network
+
+    def _network_made_once(self) -> BoundNetwork:
+        if self._network is None:
             self._execution = None
+            self._network = self.make_network()
         return self._network
 
     def _labelled_rows(
