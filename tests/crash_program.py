@@ -66,7 +66,7 @@ def make_callbacks(variant: str, directory: Path) -> list[Any]:
             save_freq="epoch" if variant == "epochs" else 3,
             double_checkpoint=variant == "batches",
         ),
-        callbacks.EarlyStopping("val_loss", patience=4, restore_best_weights=True),
+        callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True),
     ]
     if variant == "epochs":
         return [

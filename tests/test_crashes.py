@@ -23,7 +23,7 @@ from crash_program import checkpoint_path, make_model
 
 CRASHES = int(os.environ.get("CONVLET_CRASHES", "4"))
 PROGRAM = Path(__file__).with_name("crash_program.py")
-KILLERS = ("line", "byte", "time", "end")
+KILLERS = ("end", "line", "byte", "time")
 LAST_LINES = 80  # among them those that remove the backup
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
@@ -53,7 +53,9 @@ def run_and_kill(
 ) -> dict[str, Any] | None:
     """Runs until a moment, from 0 to 1, of what a whole run lasts."""
     if kill == "end":
-        return outcome(start(variant, directory, f"line:{whole['line'] - int(moment * LAST_LINES)}"))
+        return outcome(
+            start(variant, directory, f"line:{whole['line'] - int(moment * LAST_LINES)}")
+        )
     if kill != "time":
         return outcome(start(variant, directory, f"{kill}:{int(moment * whole[kill])}"))
     process = start(variant, directory, "time")
@@ -97,7 +99,7 @@ def test_killed_trainings_end_as_the_whole_one(variant: str, tmp_path: Path) -> 
         result, has_checkpoint, resumed = None, False, ""
         while result is None:
             # A training that was resumed has fewer lines: only a whole one is hit at its end.
-            kinds = KILLERS if not resumed else KILLERS[:-1]
+            kinds = KILLERS if not resumed else KILLERS[1:]
             kill = kinds[(counts["crashes"] + counts["trainings"]) % len(kinds)]
             if counts["crashes"] == CRASHES:
                 result = outcome(start(variant, directory, ""))

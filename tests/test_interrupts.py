@@ -149,13 +149,14 @@ class Interrupter:
         self.lines = 0
         self._line = line
 
-    def __enter__(self) -> Interrupter:
-        self._before = sys.gettrace()
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        before = sys.gettrace()
         sys.settrace(self._called)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._before)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._count if frame.f_code.co_filename.startswith(ROOT) else None
@@ -174,13 +175,14 @@ def test_interrupted_at_any_line(
     call: Callable[[Sequential], None], make: Callable[[], Sequential]
 ) -> None:
     model = make()
-    with Interrupter() as counter:
+    counter = Interrupter()
+    with counter.watching():
         call(model)
     chosen = random.Random(0).sample(range(1, counter.lines + 1), min(LINES, counter.lines))
     for line in chosen:
         model = make()
         # How many lines there are depends on the clock: the last ones may not be reached.
-        with contextlib.suppress(KeyboardInterrupt), Interrupter(line):
+        with contextlib.suppress(KeyboardInterrupt), Interrupter(line).watching():
             call(model)
         check_interrupted(model, make)
 

@@ -46,7 +46,7 @@ class BackupAndRestore(Callback):
         ValueError: If an argument has no meaning.
     """
 
-    # The others have counted the epoch by then.
+    # The others have begun, or counted the epoch, by then.
     COMES_LAST = True
 
     def __init__(
@@ -101,13 +101,10 @@ class BackupAndRestore(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
-        if self._restored is not None:
-            self._set_states(self._restored)
-            if self._restored["batch"]:
-                restore_snapshot(self._restored["epoch_random"])
-                self._random_of_batch = self._restored["random"]
-                if self.model is not None:
-                    self.model.resume_results = self._restored["results"]
+        if self._restored is not None and self.model is not None:
+            restore_snapshot(self._restored["epoch_random"])
+            self._random_of_batch = self._restored["random"]
+            self.model.resume_results = self._restored["results"]
             self._restored = None
         if self.save_freq != "epoch":
             self._epoch_random = take_snapshot()
@@ -185,10 +182,13 @@ class BackupAndRestore(Callback):
         """Removes the files of older backups, and of one that could not be completed."""
         named = (_METADATA, _PREVIOUS) if self.double_checkpoint else (_METADATA,)
         paths = [self._directory / name for name in named]
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        try:
             stems = [json.loads(path.read_bytes())["stem"] for path in paths if path.exists()]
-            for old in self._directory.glob("backup-*"):
-                if not any(old.name.startswith(f"{stem}.") for stem in stems):
+        except (OSError, ValueError, KeyError):
+            return  # what cannot be read may name any of them
+        for old in self._directory.glob("backup-*"):
+            if not any(old.name.startswith(f"{stem}.") for stem in stems):
+                with contextlib.suppress(OSError):
                     old.unlink()
 
     # Reading
@@ -214,14 +214,16 @@ class BackupAndRestore(Callback):
         model.prepare_training()  # the optimizer's state needs its place
         model.load_weights(self._directory / f"{stem}.weights.h5")
         model.resume_at = metadata["epoch"], metadata["batch"]
+        self._set_states(metadata["callbacks"])
         self._number = metadata["number"]
         self._batches.last = metadata["batch"] - 1
-        if not metadata["batch"]:
+        if metadata["batch"]:
+            self._restored = metadata
+        else:
             restore_snapshot(metadata["random"])
-        self._restored = metadata
 
-    def _set_states(self, metadata: dict[str, Any]) -> None:
-        waiting = list(metadata["callbacks"])
+    def _set_states(self, states: list[Any]) -> None:
+        waiting = list(states)
         for callback in self._companions:
             saved = next((item for item in waiting if item[0] == type(callback).__name__), None)
             if saved is None:
