@@ -158,21 +158,36 @@ class FromAnotherThread(Callback):
                 self.error = pool.submit(self._call).exception(SECONDS)
 
 
-@pytest.mark.parametrize(
-    "method", ["fit", "evaluate", "train_on_batch", "test_on_batch", "prepare_training"]
-)
-def test_one_thread_trains_a_model(method: str) -> None:
+ALONE: dict[str, Callable[[Any], Any]] = {
+    "fit": lambda model: model.fit(X, Y),
+    "evaluate": lambda model: model.evaluate(X, Y),
+    "train_on_batch": lambda model: model.train_on_batch(X, Y),
+    "test_on_batch": lambda model: model.test_on_batch(X, Y),
+    "prepare_training": lambda model: model.prepare_training(),
+    "save_model": lambda model: model.save("a.keras"),
+    "save_weights": lambda model: model.save_weights("a.weights.h5"),
+    "load_weights": lambda model: model.load_weights("b.weights.h5"),
+    "export": lambda model: model.export("a.onnx"),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_one_thread_trains_a_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has one set of results so far: another thread is refused, not made to wait for ever."""
+    monkeypatch.chdir(tmp_path)
     model, control = make_model(), make_model()
-    arguments: tuple[Any, ...] = () if method == "prepare_training" else (X, Y)
-    other = FromAnotherThread(lambda: getattr(model, method)(*arguments))
+    model.save_weights("b.weights.h5")
+    other = FromAnotherThread(lambda: ALONE[name](model))
     history = fit(model, callbacks=[other])
     assert isinstance(other.error, RuntimeError)
     assert str(other.error).startswith(
-        f"{method}: the model '{model.name}' is being trained or evaluated by another thread"
+        f"{name}: the model '{model.name}' is being trained, evaluated or saved by another thread"
     )
     assert history.history == fit(control).history
     assert_same(results(model), results(control))
+    assert [path.name for path in tmp_path.iterdir()] == ["b.weights.h5"]
     with ThreadPoolExecutor(1) as pool:  # another thread may train it afterwards
         pool.submit(fit, model).result(SECONDS)
 

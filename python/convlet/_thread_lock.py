@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -48,24 +49,37 @@ class ThreadLock:
         return ThreadLock, ()
 
 
-def by_one_thread(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Makes a method of a model refuse to run while another thread is in such a method of it.
+@contextlib.contextmanager
+def alone(model: Any, name: str) -> Iterator[None]:
+    """Keeps other threads from training, evaluating or saving a model meanwhile.
 
-    They share the results so far, so neither would return what it should. The object has an
-    attribute `turn`, a `ThreadLock`.
+    They share the results so far and change the weights, so neither would get what it should.
+
+    Args:
+        model: The model; its attribute `turn` is a `ThreadLock`.
+        name: What is done, for the message.
+
+    Raises:
+        RuntimeError: If another thread does such a thing.
     """
+    if not model.turn.acquire(blocking=False):
+        raise RuntimeError(
+            f"{name}: the model '{model.name}' is being trained, evaluated or saved by another "
+            "thread. Meanwhile, other threads may only call its `predict`; or give each of them a "
+            "model of its own, see `clone_model`."
+        )
+    try:
+        yield
+    finally:
+        model.turn.release()
+
+
+def by_one_thread(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Makes a method of a model run `alone`."""
 
     @functools.wraps(method)
     def guarded(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if not self.turn.acquire(blocking=False):
-            raise RuntimeError(
-                f"{method.__name__}: the model '{self.name}' is being trained or evaluated by "
-                "another thread. Meanwhile, other threads may only call its `predict`; or give "
-                "each of them a model of its own, see `clone_model`."
-            )
-        try:
+        with alone(self, method.__name__):
             return method(self, *args, **kwargs)
-        finally:
-            self.turn.release()
 
     return guarded

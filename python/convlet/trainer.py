@@ -733,7 +733,7 @@ class Trainer(Saveable):
         execution = self._ready_execution(data)
         if not self._trainable_is_settled:
             if not self.trainable_weights:
-                warnings.warn("The model does not have any trainable weights.", stacklevel=3)
+                warnings.warn("The model does not have any trainable weights.", stacklevel=4)
             network = self._present_network()
             network.settle_trainable()
             # The optimizer's state is that of what is trainable now.
