@@ -27,8 +27,8 @@ BATCH_SIZE = 8
 STEPS = len(X) // BATCH_SIZE  # of an epoch
 EPOCHS = 2
 ROOT = str(Path(convlet.__file__).parent) + os.sep
-# Lines of Python after which a call is interrupted; all of them take half an hour.
-LINES = int(os.environ.get("CONVLET_INTERRUPTED_LINES", "12"))
+# Lines of Python after which a call is interrupted; the tests take 6 minutes with 250.
+LINES = int(os.environ.get("CONVLET_INTERRUPTED_LINES", "6"))
 
 State = list[np.ndarray]
 
@@ -143,11 +143,13 @@ class Interrupter:
 
     Args:
         line: Number of the line; 0 counts them only.
+        files: Beginning of the names of files; lines of others do not count.
     """
 
-    def __init__(self, line: int = 0) -> None:
+    def __init__(self, line: int = 0, files: str = "") -> None:
         self.lines = 0
         self._line = line
+        self._files = ROOT + files
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -159,7 +161,7 @@ class Interrupter:
             sys.settrace(before)
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        return self._count if frame.f_code.co_filename.startswith(ROOT) else None
+        return self._count if frame.f_code.co_filename.startswith(self._files) else None
 
     def _count(self, frame: FrameType, event: str, argument: Any) -> Any:
         self.lines += event == "line"
@@ -169,22 +171,35 @@ class Interrupter:
         return self._count
 
 
-@pytest.mark.parametrize("make", [make_model, recompiled])
-@pytest.mark.parametrize("call", CALLS)
-def test_interrupted_at_any_line(
-    call: Callable[[Sequential], None], make: Callable[[], Sequential]
+def interrupt(
+    call: Callable[[Sequential], None], make: Callable[[], Sequential], files: str = ""
 ) -> None:
+    """Interrupts a call at some lines, one after the other."""
     model = make()
-    counter = Interrupter()
+    counter = Interrupter(files=files)
     with counter.watching():
         call(model)
     chosen = random.Random(0).sample(range(1, counter.lines + 1), min(LINES, counter.lines))
     for line in chosen:
         model = make()
         # How many lines there are depends on the clock: the last ones may not be reached.
-        with contextlib.suppress(KeyboardInterrupt), Interrupter(line).watching():
+        with contextlib.suppress(KeyboardInterrupt), Interrupter(line, files).watching():
             call(model)
         check_interrupted(model, make)
+
+
+@pytest.mark.parametrize("make", [make_model, recompiled])
+@pytest.mark.parametrize("call", CALLS)
+def test_interrupted_at_any_line(
+    call: Callable[[Sequential], None], make: Callable[[], Sequential]
+) -> None:
+    interrupt(call, make)
+
+
+@pytest.mark.parametrize("call", [fit, evaluate])
+def test_interrupted_while_the_optimizer_moves(call: Callable[[Sequential], None]) -> None:
+    """Its state must be in the old place or in the new one."""
+    interrupt(call, recompiled, "optimizers")
 
 
 @pytest.fixture

@@ -709,8 +709,6 @@ class Trainer(Saveable):
         previous = self._execution
         if previous is not None and previous.compilation is not compiled:
             previous.compilation.optimizer.detach(network.native)
-        # Ctrl-C may come between any two lines: what is half configured is configured anew.
-        self._execution = None
         self._execution = Execution(compiled, network, y_shape)
         self._trainable_is_settled = False
         return self._execution
