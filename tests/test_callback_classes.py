@@ -336,10 +336,8 @@ def train(directory: Path, extra: Sequence[Any] = (), **arguments: Any) -> Any:
         on_train_batch_end=lambda batch, logs: np.random.random(),  # noqa: NPY002
     )
     backup = callbacks.BackupAndRestore(directory, **arguments)
-    # The logs of an epoch that was interrupted are those of its last batches.
-    watching = [early, plateau] if arguments.get("save_freq", "epoch") in {"epoch", 6} else []
     history = model.fit(
-        X, Y, batch_size=4, epochs=6, verbose=0, callbacks=[backup, noise, *watching, *extra]
+        X, Y, batch_size=4, epochs=6, verbose=0, callbacks=[backup, noise, early, plateau, *extra]
     )
     return model, early, plateau, history
 

@@ -32,6 +32,7 @@ from convlet.datasets.errors import DownloadError
 from convlet.datasets.image_dataset import IdxFile, ImageDataset
 from convlet.datasets.loader import load
 from convlet.datasets.mirrors import Patience
+from faults import full_disk
 
 NAMES = {
     "train-images-idx3-ubyte": "x_train",
@@ -511,6 +512,16 @@ def test_offline_0_is_online(tiny, good_mirror, monkeypatch):
 
 
 # --- the cache -----------------------------------------------------------------------------------
+
+
+def test_full_disk_is_not_fatal(tiny, good_mirror, caplog):
+    with full_disk(100):
+        tiny.assert_loaded(tiny.load(mirrors=[good_mirror.url]))
+    assert "Tiny cannot be kept for the next time" in caplog.text
+    assert f"File too large: '{tiny.cache / next(iter(NAMES))}'" in caplog.text
+    assert list(tiny.cache.iterdir()) == []
+    tiny.assert_loaded(tiny.load(mirrors=[good_mirror.url]))
+    tiny.assert_cached()
 
 
 @pytest.mark.parametrize("below_home", ["", "datasets", "datasets/tiny", "datasets/tiny.lock"])

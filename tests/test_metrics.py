@@ -93,3 +93,32 @@ def test_bad_input_is_refused() -> None:
         metrics.sparse_categorical_accuracy(ONE_HOT, PREDICTIONS)
     with pytest.raises(ValueError, match="dtype"):
         metrics.CategoricalAccuracy(dtype="float64")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        metrics.Mean,
+        metrics.Sum,
+        metrics.BinaryAccuracy,
+        lambda: metrics.Precision(thresholds=[0.3, 0.6]),
+        metrics.AUC,
+        lambda: metrics.AUC(multi_label=True, num_labels=3),
+        lambda: metrics.F1Score("weighted"),
+    ],
+)
+def test_state_goes_on_in_another_object(make: Any) -> None:
+    """As a training does that was interrupted within an epoch."""
+    rng = np.random.default_rng(0)
+    truth, predictions = np.eye(3, dtype=np.float32)[np.arange(12) % 3], rng.random((12, 3))
+    batches: list[Any] = [(truth[:5], predictions[:5]), (truth[5:], predictions[5:])]
+    if make in (metrics.Mean, metrics.Sum):
+        batches = [(p,) for _, p in batches]
+    whole, first, second = make(), make(), make()
+    for batch in batches:
+        whole.update_state(*batch)
+    first.update_state(*batches[0])
+    second.set_state(first.get_state())
+    assert not np.array_equal(second.result(), whole.result())
+    second.update_state(*batches[1])
+    np.testing.assert_array_equal(second.result(), whole.result())

@@ -1304,3 +1304,23 @@ def test_threads_that_share_rows_compute_the_same_bits(
     core.set_num_threads(threads)
     network.predict(x, together, 0, rows)
     np.testing.assert_array_equal(together, alone)
+
+
+def test_totals_go_on_in_another_network(core: ModuleType, rng: np.random.Generator) -> None:
+    """What an epoch has added up so far can be put back, if it fits."""
+    loss = "sparse_categorical_crossentropy"
+    whole, first, second = (make_trainer(core, "dense", loss) for _ in range(3))
+    x = rng.normal(size=(10, *TRAINED["dense"][0])).astype(np.float32)
+    y = targets(rng, loss, 10, classes_of("dense"))
+    for network in (first, second):
+        set_parameters(network, [view.copy() for _, _, view in whole.parameters()])
+    whole.evaluate(x, y, 0, 4, 4, None)
+    whole.evaluate(x, y, 4, 10, 6, None)
+    first.evaluate(x, y, 0, 4, 4, None)
+    second.set_totals(*first.totals())
+    second.evaluate(x, y, 4, 10, 6, None)
+    assert second.totals() == whole.totals()
+    assert second.metrics() == whole.metrics()
+    with pytest.raises(ValueError, match="`metrics` must have 1 sums"):
+        second.set_totals(1.0, 1.0, 1.0, [1.0, 1.0])
+    assert second.totals() == whole.totals()

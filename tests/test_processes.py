@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 import convlet
 from convlet import Input, Sequential, layers
 from convlet._native import core
+from convlet.callbacks import Callback
 
 X = np.random.default_rng(0).normal(size=(64, 8, 8, 1)).astype(np.float32)
 Y = (np.arange(64) % 3).astype(np.int32)
@@ -69,7 +72,7 @@ def threads_restored() -> Iterator[None]:
     core.set_serial_flops(flops)
 
 
-def received(method: str, target: Callable[..., Any], model: Sequential | None) -> list[np.ndarray]:
+def received(method: str, target: Callable[..., Any], model: Any) -> list[Any]:
     context = multiprocessing.get_context(method)
     mine, theirs = context.Pipe()
     child = context.Process(target=target, args=(theirs, model))
@@ -103,6 +106,76 @@ def test_child_of_a_child() -> None:
     assert_same(received("fork", send_numbers_of_a_child, model), numbers(model))
 
 
+@contextlib.contextmanager
+def training_in_the_background(model: Sequential) -> Iterator[None]:
+    """Another thread trains the model all the time, in calls that take a while."""
+    done = threading.Event()
+    x, y = np.tile(X, (64, 1, 1, 1)), np.tile(Y, 64)
+
+    def train() -> None:
+        while not done.is_set():
+            model.fit(x, y, batch_size=64, verbose=0)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_fork_while_another_thread_trains() -> None:
+    """No child inherits a lock that nobody in it will ever open, nor a step that is half done."""
+    model, other = trained(), trained()
+    alone = numbers(other)
+    with training_in_the_background(model):
+        results = [received("fork", send_numbers_of_both, [model, trained()]) for _ in range(5)]
+    for weights, prediction, *of_the_other in results:
+        assert np.isfinite(prediction).all()
+        other.set_weights(weights)
+        assert_same([other.predict(X, verbose=0)], [prediction])
+        assert_same(of_the_other, alone)
+
+
+def send_numbers_of_both(pipe: Connection, models: list[Sequential]) -> None:
+    """What was being trained predicts, and may be trained, too: nobody in here does."""
+    busy, free = models
+    weights = busy.get_weights()
+    prediction, *_ = numbers(busy)
+    pipe.send([weights, prediction, *numbers(free)])
+
+
+class Forker(Callback):
+    """Forks after a batch; the child goes on with the training as the parent does."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self.pipe: Connection | None = pipe
+        self.child = -1
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 1:
+            self.child = os.fork()
+            if self.child != 0:
+                self.pipe = None
+
+
+def test_fork_in_the_middle_of_training() -> None:
+    model = trained()
+    mine, theirs = multiprocessing.Pipe()
+    forker = Forker(theirs)
+    model.fit(X, Y, batch_size=16, verbose=0, callbacks=[forker])
+    if forker.pipe is not None:  # in the child
+        try:
+            forker.pipe.send(numbers(model))
+        finally:
+            os._exit(0)
+    assert mine.poll(SECONDS), "the child hangs"
+    assert_same(mine.recv(), numbers(model))
+    assert os.waitpid(forker.child, 0) == (forker.child, 0)
+
+
 inherited: list[Sequential] = []
 
 
@@ -110,9 +183,12 @@ def predict_with_inherited(x: np.ndarray) -> np.ndarray:
     return inherited[0].predict(x, verbose=0)
 
 
-def test_pool_of_workers() -> None:
+@pytest.mark.parametrize("workers", [4, 8])
+def test_pool_of_workers(workers: int) -> None:
+    """As many as there are parts use one thread each."""
     inherited[:] = [trained()]
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    one_thread = (convlet.set_num_threads, (1,)) if workers == 8 else (None, ())
+    with multiprocessing.get_context("fork").Pool(workers, *one_thread) as pool:
         parts = pool.map_async(predict_with_inherited, np.split(X, 8)).get(SECONDS)
     np.testing.assert_array_equal(np.concatenate(parts), inherited[0].predict(X, verbose=0))
 

@@ -3,11 +3,10 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/register.hpp"
+#include "engine/turn.hpp"
 
 namespace convlet {
 namespace {
-
-using Lock = std::lock_guard<std::mutex>;
 
 Shape shape_from(const py::tuple& dimensions) { return dimensions.cast<Shape>(); }
 
@@ -48,7 +47,7 @@ void set_parameter(Network& network, std::size_t index, const py::array& value) 
   check_shape(value, parameters[index].shape, "value");
   const float* data = data_of<float>(value, "value");
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.set_parameter(index, data);
 }
 
@@ -80,7 +79,7 @@ void set_optimizer_slot(Network& network, std::size_t index, const py::array& va
   const Parameter& parameter = network.program().parameters[trained[index % trained.size()]];
   check_shape(value, parameter.shape, "value");
   const float* data = data_of<float>(value, "value");
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   std::copy_n(data, elements(parameter.shape),
               slots[index / trained.size()].values.data() + parameter.at);
 }
@@ -95,7 +94,7 @@ void set_optimizer_scalar(Network& network, std::size_t index, float value) {
   auto& scalars = network.updater().scalars();
   if (index >= scalars.size())
     throw py::index_error("There is no optimizer scalar " + std::to_string(index));
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   scalars[index] = value;
 }
 
@@ -103,7 +102,7 @@ void set_parameter_rules(Network& network, const std::vector<py::dict>& rules) {
   require_training(network);
   std::vector<Attributes> attributes;
   for (const py::dict& rule : rules) attributes.push_back(attributes_of(rule));
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.updater().set_rules(attributes);
 }
 
@@ -191,7 +190,7 @@ void train(Network& network, const py::array& x, const py::array& y,
     rates = data_of<float>(*learning_rates, "learning_rates");
   }
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.train(data, begin, end, batch_size, rates);
 }
 
@@ -202,7 +201,7 @@ void evaluate(Network& network, const py::array& x, const py::array& y, std::int
   check_batch_size(batch_size);
   if (begin == end) return;
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.evaluate(data, begin, end, batch_size);
 }
 
@@ -222,7 +221,7 @@ void train_forward(Network& network, const py::array& x, const std::optional<py:
   float* to = outputs_of(network, out, end - begin);
   if (begin == end) throw ValueError("A batch must have at least one row.");
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.train_forward(rows, visited, begin, end, to);
 }
 
@@ -233,7 +232,7 @@ void train_backward(Network& network, const py::array& dy, double loss,
   const float* data = data_of<float>(dy, "dy");
   const std::int64_t rows = dy.shape(0);
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   if (rows == 0 || rows != network.pending_rows())
     throw ValueError("`dy` must have the rows of the last train_forward().");
   network.train_backward(data, loss, learning_rate.value_or(network.learning_rate));
@@ -247,13 +246,13 @@ void evaluate_forward(Network& network, const py::array& x, std::int64_t begin, 
   float* to = outputs_of(network, out, end - begin);
   if (begin == end) return;
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.evaluate_forward(rows, begin, end, to);
 }
 
 void count(Network& network, double loss, std::int64_t rows) {
   require_training(network);
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.count(loss, rows);
 }
 
@@ -266,8 +265,35 @@ void predict(Network& network, const py::array& x, py::array& out, std::int64_t 
   check_range(begin, end, std::min(x.shape(0), out.shape(0)));
   if (begin == end) return;
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.predict(rows, begin, end, to);
+}
+
+std::vector<double> means(Network& network) {
+  const Turn turn(network.mutex());
+  return network.means();
+}
+
+void reset_metrics(Network& network) {
+  const Turn turn(network.mutex());
+  network.totals.clear();
+}
+
+py::tuple totals_of(Network& network) {
+  const Turn turn(network.mutex());
+  const Totals& totals = network.totals;
+  return py::make_tuple(totals.rows, totals.weight, totals.loss, totals.metrics);
+}
+
+void set_totals(Network& network, double rows, double weight, double loss,
+                const std::vector<double>& metrics) {
+  const Turn turn(network.mutex());
+  const std::size_t count = network.totals.metrics.size();
+  if (metrics.size() != count) {
+    throw ValueError("`metrics` must have " + std::to_string(count) +
+                     " sums. Received: " + std::to_string(metrics.size()));
+  }
+  network.totals = {.rows = rows, .weight = weight, .loss = loss, .metrics = metrics};
 }
 
 void check_flags(const Network& network, const std::vector<bool>& flags, const char* argument) {
@@ -279,7 +305,7 @@ void check_flags(const Network& network, const std::vector<bool>& flags, const c
 
 void set_trainable(Network& network, const std::vector<bool>& trainable) {
   check_flags(network, trainable, "trainable");
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.set_trainable(trainable);
 }
 
@@ -297,7 +323,7 @@ void predict_as_in_training(Network& network, const py::array& x, py::array& out
   if (x.shape(0) == 0) return;
   const std::int64_t count = x.shape(0);
   const py::gil_scoped_release release;
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.predict_as_in_training(rows, count, step, trainable, rests, to);
 }
 
@@ -314,7 +340,7 @@ py::tuple vector_jacobian_product(Network& network, const py::array& x, const py
     float* dx_data = dx.mutable_data();
     float* gradient_data = gradient.mutable_data();
     const py::gil_scoped_release release;
-    const Lock lock(network.mutex());
+    const Turn turn(network.mutex());
     network.vector_jacobian_product(rows, x.shape(0), {training, step}, dy_data, dx_data,
                                     gradient_data);
   }
@@ -336,7 +362,7 @@ void configure_training(Network& network, const std::string& loss, const py::dic
     specs.push_back({metric[0].cast<std::string>(), attributes_of(metric[1].cast<py::dict>()),
                      metric[2].cast<bool>()});
   }
-  const Lock lock(network.mutex());
+  const Turn turn(network.mutex());
   network.configure_training(loss, attributes_of(loss_attributes), optimizer,
                              attributes_of(optimizer_attributes), specs);
 }
@@ -391,8 +417,10 @@ void register_network(py::module_& m) {
            arg("learning_rate").none(true) = py::none())
       .def("evaluate_forward", &evaluate_forward, arg("x"), arg("begin"), arg("end"), arg("out"))
       .def("count", &count, arg("loss"), arg("rows"))
-      .def("reset_metrics", [](Network& n) { n.totals.clear(); })
-      .def("metrics", &Network::means)
+      .def("reset_metrics", &reset_metrics)
+      .def("metrics", &means)
+      .def("totals", &totals_of)
+      .def("set_totals", &set_totals, arg("rows"), arg("weight"), arg("loss"), arg("metrics"))
       .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))
       .def("set_trainable", &set_trainable, arg("trainable"))
       .def("predict_as_in_training", &predict_as_in_training, arg("x"), arg("out"), arg("step"),

@@ -30,7 +30,7 @@ struct Dataset {
   std::int64_t outputs_begin = 0;
 };
 
-// Not for use by two threads at once: bindings hold mutex() around every call. Arguments are
+// Not for use by two threads at once: bindings hold a Turn around every call. Arguments are
 // checked by the caller.
 class Network {
  public:

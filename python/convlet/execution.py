@@ -177,6 +177,21 @@ class Execution:
         for metric, _ in self._python:
             metric.reset_state()
 
+    def get_results(self) -> list[dict[str, Any]]:
+        """Returns the results so far in a form from which they can go on: numbers and arrays."""
+        rows, weight, loss, sums = self._network.native.totals()
+        native = {"rows": rows, "weight": weight, "loss": loss, "metrics": np.array(sums)}
+        return [native, *(metric.get_state() for metric, _ in self._python)]
+
+    def set_results(self, results: Sequence[Mapping[str, Any]]) -> None:
+        """Sets what `get_results` has returned."""
+        native, *python = results
+        self._network.native.set_totals(
+            native["rows"], native["weight"], native["loss"], list(native["metrics"])
+        )
+        for (metric, _), state in zip(self._python, python, strict=True):
+            metric.set_state(state)
+
     def train(self, stretch: Stretch) -> None:
         """Trains on every batch of a stretch."""
         self._run(stretch, training=True)

@@ -280,7 +280,7 @@ def check_feed_arguments(
         warnings.warn(
             "`shuffle=True` was passed, but will be ignored since the data `x` was provided as a "
             f"{kind}. The {kind} is expected to yield already-shuffled data.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet import _native
+from convlet._thread_lock import ThreadLock
 
 if TYPE_CHECKING:
     from convlet._native import core
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 Shape: TypeAlias = tuple[int, ...]
 NativeOps: TypeAlias = list[tuple[str, dict[str, Any]]]
 Input: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+
+# Held by a thread that makes a network or moves variables into one: another one that saw them half
+# way could bring back values from before a step of training.
+MOVING = ThreadLock()
 
 
 class Tracer:
@@ -97,9 +102,16 @@ class BoundNetwork:
     def synchronize(self) -> None:
         """Fetches the variables that another model has bound to its own network meanwhile."""
         native = self.native
-        for index, variable in enumerate(self.variables):
+        for variable in self.variables:
             if variable.network is not native:
-                variable.bind(native, index, self._views[index])
+                self._fetch()
+                return
+
+    def _fetch(self) -> None:
+        with MOVING:
+            for index, variable in enumerate(self.variables):
+                if variable.network is not self.native:
+                    variable.bind(self.native, index, self._views[index])
 
     def settle_trainable(self) -> None:
         """Makes `trainable` of the layers, as it is now, what holds for training from now on.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet import optimizers
+from convlet._thread_lock import ThreadLock, by_one_thread
 from convlet.callbacks import Callback, CallbackList, History
 from convlet.data_adapter import (
     LabelledRows,
@@ -30,7 +31,7 @@ from convlet.feeds import (
 )
 from convlet.layers.keras_tensor import is_symbolic
 from convlet.metrics import Metric
-from convlet.network import BoundNetwork
+from convlet.network import MOVING, BoundNetwork
 from convlet.progress import Progress, Verbose, make_progress
 from convlet.saveable import Saveable
 from convlet.utils.validation import check_integer, check_real
@@ -72,6 +73,8 @@ class Trainer(Saveable):
         self.stop_training = False
         # Epoch and batch that `fit` starts with, which a callback may set in `on_train_begin`.
         self.resume_at = (0, 0)
+        # Results so far of the epoch, where it begins with a later batch.
+        self.resume_results: Sequence[Mapping[str, Any]] | None = None
         self._compilation: Compilation | None = None
         # The other arguments of `compile`, as they were given.
         self._compile_arguments: dict[str, Any] = {}
@@ -80,6 +83,8 @@ class Trainer(Saveable):
         # What the present network has been configured for.
         self._execution: Execution | None = None
         self._network: BoundNetwork | None = None
+        # Held by the thread that trains or evaluates.
+        self.turn = ThreadLock()
         # Whether it knows which weights to train.
         self._trainable_is_settled = False
 
@@ -168,6 +173,7 @@ class Trainer(Saveable):
 
         self.compile(**compile_arguments(config))
 
+    @by_one_thread
     def prepare_training(self) -> None:
         """Makes the optimizer's slots, as the first step of training does.
 
@@ -191,12 +197,17 @@ class Trainer(Saveable):
         """The metrics given to `compile`, by the names of their results; empty before data came."""
         return {} if self._execution is None else self._execution.metrics
 
+    def results_so_far(self) -> list[dict[str, Any]]:
+        """Returns what `resume_results` may be set to."""
+        return [] if self._execution is None else self._execution.get_results()
+
     def optimizer_size(self) -> int:
         """Returns the number of values in the optimizer's state, 0 before training."""
         return self.optimizer.count_params() if self.optimizer is not None else 0
 
     # Training
 
+    @by_one_thread
     def fit(
         self,
         x: Any = None,
@@ -294,7 +305,7 @@ class Trainer(Saveable):
         )
         self.history = callback_list.history
         self.stop_training = False
-        self.resume_at = (initial_epoch, 0)
+        self.resume_at, self.resume_results = (initial_epoch, 0), None
         logs: Logs | None = None
         feed.restart()
         try:
@@ -321,6 +332,7 @@ class Trainer(Saveable):
             progress.close()
         return callback_list.history or History()
 
+    @by_one_thread
     def evaluate(
         self,
         x: Any = None,
@@ -434,6 +446,7 @@ class Trainer(Saveable):
             progress.close()
         return outputs.all()
 
+    @by_one_thread
     def train_on_batch(
         self,
         x: Any,
@@ -469,6 +482,7 @@ class Trainer(Saveable):
         execution.train(_whole(data))
         return self._results(return_dict)
 
+    @by_one_thread
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
@@ -575,7 +589,7 @@ class Trainer(Saveable):
             for stretch in call.stretches:
                 execution = self._ready_to_train(stretch.data)
                 if logs is None and not steps:
-                    execution.reset()
+                    self._start_results(execution)
                 execution.train(stretch)
                 steps += stretch.steps
             if not steps:
@@ -587,6 +601,13 @@ class Trainer(Saveable):
             if self.stop_training:
                 break
         return logs
+
+    def _start_results(self, execution: Execution) -> None:
+        """Starts an epoch's results, or goes on with those of one that was interrupted."""
+        execution.reset()
+        if self.resume_results is not None:
+            execution.set_results(self.resume_results)
+            self.resume_results = None
 
     def _evaluate_feed(
         self, feed: Feed, callbacks: CallbackList, progress: Progress | None = None
@@ -635,16 +656,23 @@ class Trainer(Saveable):
     def _network_and_rows(self, x: Any) -> tuple[BoundNetwork, Any]:
         """Builds the model if need be, and returns its network and the checked input."""
         array = as_array("x", x)
-        if not self.built:
-            self.build((None, *array.shape[1:]))
+        with MOVING:
+            if not self.built:
+                self.build((None, *array.shape[1:]))
         network = self._present_network()
         return network, as_rows("x", array, network.input_shape)
 
     def _present_network(self) -> BoundNetwork:
         """Returns the network of a built model; a new one after a change of structure."""
         if self._network is None:
-            self._network = self.make_network()
+            with MOVING:
+                return self._network_made_once()
+        return self._network
+
+    def _network_made_once(self) -> BoundNetwork:
+        if self._network is None:
             self._execution = None
+            self._network = self.make_network()
         return self._network
 
     def _labelled_rows(
@@ -710,7 +738,7 @@ class Trainer(Saveable):
         execution = self._ready_execution(data)
         if not self._trainable_is_settled:
             if not self.trainable_weights:
-                warnings.warn("The model does not have any trainable weights.", stacklevel=3)
+                warnings.warn("The model does not have any trainable weights.", stacklevel=4)
             network = self._present_network()
             network.settle_trainable()
             # The optimizer's state is that of what is trainable now.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convlet._atomic_write import atomic_write
+from convlet._atomic_write import atomic_write, naming, remove_abandoned_parts
 from convlet.callbacks.callback import Callback, Logs
 from convlet.callbacks.model_checkpoint import BatchCounter
 from convlet.utils.random_snapshot import Snapshot, restore_snapshot, take_snapshot
@@ -19,7 +19,8 @@ from convlet.utils.validation import check_bool, check_integer
 
 _METADATA = "training_metadata.json"
 _PREVIOUS = f"{_METADATA}.bkp"
-_OWN_FILES = ("backup-*.weights.h5", "backup-*.npz", _METADATA, _PREVIOUS)
+# In the order in which they are removed: what names others goes before them.
+_OWN_FILES = (_PREVIOUS, _METADATA, "backup-*.weights.h5", "backup-*.npz")
 
 
 class BackupAndRestore(Callback):
@@ -27,13 +28,12 @@ class BackupAndRestore(Callback):
 
     A process that was killed is simply started anew with the same program and data: it ends with
     the weights, to the bit, that it would have had. Saved are weights and optimizer, epoch and
-    batch, random number generators (and so the order of the rows), and what callbacks such as
-    `EarlyStopping` count. Only the results so far of an epoch are not: after a backup in mid-epoch
-    that epoch's logs are means over the batches since then, which matters to callbacks that look
-    at them.
+    batch, the results so far of the epoch, random number generators (and so the order of the rows),
+    and what callbacks such as `EarlyStopping` count.
 
     A backup is complete or not there: a file with everything but the weights names the file with
-    the weights, and takes the place of its predecessor at one stroke.
+    the weights, and takes the place of its predecessor at one stroke. Where it cannot be written,
+    `fit` raises an OSError that names the file, and the one before is still there.
 
     Args:
         backup_dir: Directory for the backup, which no other training may use.
@@ -46,7 +46,7 @@ class BackupAndRestore(Callback):
         ValueError: If an argument has no meaning.
     """
 
-    # The others have counted the epoch by then.
+    # The others have begun, or counted the epoch, by then.
     COMES_LAST = True
 
     def __init__(
@@ -92,17 +92,19 @@ class BackupAndRestore(Callback):
         try:
             self._load(_METADATA)
         except (OSError, ValueError):
-            if not (self._directory / _PREVIOUS).exists():
+            previous = self._directory / _PREVIOUS
+            if not previous.exists():
                 raise
             self._load(_PREVIOUS)
+            # It is the last one from now on, lest the broken one take its place.
+            _write(self._directory / _METADATA, previous.read_bytes())
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
-        if self._restored is not None:
-            self._set_states(self._restored)
-            if self._restored["batch"]:
-                restore_snapshot(self._restored["epoch_random"])
-                self._random_of_batch = self._restored["random"]
+        if self._restored is not None and self.model is not None:
+            restore_snapshot(self._restored["epoch_random"])
+            self._random_of_batch = self._restored["random"]
+            self.model.resume_results = self._restored["results"]
             self._restored = None
         if self.save_freq != "epoch":
             self._epoch_random = take_snapshot()
@@ -119,6 +121,7 @@ class BackupAndRestore(Callback):
             for pattern in _OWN_FILES:
                 for path in self._directory.glob(pattern):
                     path.unlink()
+            remove_abandoned_parts(self._directory, older_than=0)  # no other training uses it
             with contextlib.suppress(OSError):  # not empty, or never made
                 self._directory.rmdir()
 
@@ -139,11 +142,23 @@ class BackupAndRestore(Callback):
 
     def _save(self, epoch: int, batch: int) -> None:
         """Writes a backup from which training goes on at a batch of an epoch."""
-        model: Any = self.model
-        self._directory.mkdir(parents=True, exist_ok=True)
+        with naming(self._directory):
+            self._directory.mkdir(parents=True, exist_ok=True)
+        remove_abandoned_parts(self._directory, older_than=0)
         self._number += 1
-        stem = f"backup-{self._number}"
-        states, arrays = self._states()
+        try:
+            self._write_backup(f"backup-{self._number}", epoch, batch)
+        finally:
+            self._remove_unnamed()
+
+    def _write_backup(self, stem: str, epoch: int, batch: int) -> None:
+        model: Any = self.model
+        arrays: dict[str, Any] = {}
+        states = [
+            [type(callback).__name__, _packed(callback.get_state(), arrays)]
+            for callback in self._companions
+        ]
+        results = [_packed(state, arrays) for state in model.results_so_far()] if batch else []
         model.save_weights(self._directory / f"{stem}.weights.h5", overwrite=True)
         if arrays:
             with atomic_write(self._directory / f"{stem}.npz") as file:
@@ -156,31 +171,25 @@ class BackupAndRestore(Callback):
             "random": take_snapshot(),
             "epoch_random": self._epoch_random,
             "callbacks": states,
+            "results": results,
         }
-        kept = [stem]
         path = self._directory / _METADATA
         if self.double_checkpoint and path.exists():
-            content = path.read_bytes()
-            kept.append(json.loads(content)["stem"])
-            _write(self._directory / _PREVIOUS, content)
+            _write(self._directory / _PREVIOUS, path.read_bytes())
         _write(path, json.dumps(metadata).encode())
-        for old in self._directory.glob("backup-*"):
-            if not any(old.name.startswith(f"{stem}.") for stem in kept):
-                old.unlink()
 
-    def _states(self) -> tuple[list[Any], dict[str, Any]]:
-        """Returns class name and state of each callback, and the arrays that they refer to."""
-        states: list[Any] = []
-        arrays: dict[str, Any] = {}
-        for callback in self._companions:
-            state = callback.get_state()
-            for name, value in state.items():
-                if isinstance(value, list):
-                    first = len(arrays)
-                    arrays |= {f"a{first + i}": array for i, array in enumerate(value)}
-                    state[name] = {"arrays": list(range(first, len(arrays)))}
-            states.append([type(callback).__name__, state])
-        return states, arrays
+    def _remove_unnamed(self) -> None:
+        """Removes the files of older backups, and of one that could not be completed."""
+        named = (_METADATA, _PREVIOUS) if self.double_checkpoint else (_METADATA,)
+        paths = [self._directory / name for name in named]
+        try:
+            stems = [json.loads(path.read_bytes())["stem"] for path in paths if path.exists()]
+        except (OSError, ValueError, KeyError):
+            return  # what cannot be read may name any of them
+        for old in self._directory.glob("backup-*"):
+            if not any(old.name.startswith(f"{stem}.") for stem in stems):
+                with contextlib.suppress(OSError):
+                    old.unlink()
 
     # Reading
 
@@ -194,35 +203,61 @@ class BackupAndRestore(Callback):
         if not isinstance(stem, str) or Path(stem).name != stem:
             raise ValueError(f"{path}: names a file elsewhere: {stem!r}")
         arrays_path = self._directory / f"{stem}.npz"
+        arrays: dict[str, Any] = {}
         if arrays_path.exists():
-            with np.load(arrays_path, allow_pickle=False) as arrays:
-                metadata["arrays"] = {key: arrays[key] for key in arrays.files}
+            with np.load(arrays_path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+        for item in metadata["callbacks"]:
+            item[1] = _unpacked(item[1], arrays)
+        metadata["results"] = [_unpacked(state, arrays) for state in metadata.get("results", ())]
         model: Any = self.model
         model.prepare_training()  # the optimizer's state needs its place
         model.load_weights(self._directory / f"{stem}.weights.h5")
         model.resume_at = metadata["epoch"], metadata["batch"]
+        self._set_states(metadata["callbacks"])
         self._number = metadata["number"]
         self._batches.last = metadata["batch"] - 1
-        if not metadata["batch"]:
+        if metadata["batch"]:
+            self._restored = metadata
+        else:
             restore_snapshot(metadata["random"])
-        self._restored = metadata
 
-    def _set_states(self, metadata: dict[str, Any]) -> None:
-        waiting = list(metadata["callbacks"])
-        arrays = metadata.get("arrays", {})
+    def _set_states(self, states: list[Any]) -> None:
+        waiting = list(states)
         for callback in self._companions:
             saved = next((item for item in waiting if item[0] == type(callback).__name__), None)
             if saved is None:
                 continue  # it was not there when the backup was made
             waiting.remove(saved)
-            callback.set_state(
-                {
-                    name: [arrays[f"a{i}"] for i in value["arrays"]]
-                    if isinstance(value, dict)
-                    else value
-                    for name, value in saved[1].items()
-                }
-            )
+            callback.set_state(saved[1])
+
+
+def _packed(state: Mapping[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
+    """Returns a state as JSON can hold it, and adds its arrays to `arrays`."""
+
+    def kept(array: Any) -> str:
+        arrays[key := f"a{len(arrays)}"] = array
+        return key
+
+    packed = dict(state)
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            packed[name] = {"array": kept(value)}
+        elif isinstance(value, list):
+            packed[name] = {"arrays": [kept(array) for array in value]}
+        elif isinstance(value, np.generic):
+            packed[name] = value.item()
+    return packed
+
+
+def _unpacked(state: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `_packed` was given."""
+    unpacked = dict(state)
+    for name, value in state.items():
+        if isinstance(value, dict):
+            listed = [arrays[key] for key in value.get("arrays", ())]
+            unpacked[name] = arrays[value["array"]] if "array" in value else listed
+    return unpacked
 
 
 def _write(path: Path, content: bytes) -> None:

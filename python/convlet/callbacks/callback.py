@@ -48,7 +48,7 @@ class Callback:
     def get_state(self) -> dict[str, Any]:
         """Returns what training has changed and `BackupAndRestore` should save, by name.
 
-        Values may be numbers, `None` and lists of arrays.
+        Values may be numbers, `None`, arrays and lists of arrays.
         """
         return {}
 

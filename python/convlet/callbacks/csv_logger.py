@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
+from convlet._atomic_write import naming
 from convlet.callbacks.callback import Callback, Logs
 from convlet.utils.validation import check_bool
 
@@ -25,6 +28,9 @@ class CSVLogger(Callback):
         filename: Path of the file.
         separator: What stands between the columns.
         append: Whether to go on with a file that exists rather than to replace it.
+
+    Raises:
+        OSError: In training, if the file cannot be written; all rows in it are whole then.
     """
 
     def __init__(
@@ -35,21 +41,23 @@ class CSVLogger(Callback):
         self.sep = separator
         self.append = check_bool("append", append)
         self._keys: list[str] | None = None
-        self._file: TextIO | None = None
+        self._file: io.FileIO | None = None
         self._with_header = True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._close()
         path = Path(self.filename)
         self._with_header = not (self.append and path.exists() and path.stat().st_size)
-        self._file = path.open("a" if self.append else "w", encoding="utf-8", newline="")
+        with naming(self.filename):
+            self._file = io.FileIO(path, "a" if self.append else "w")
         self._keys = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self._file is None:
             return
-        writer = csv.writer(self._file, delimiter=self.sep)
+        lines = io.StringIO(newline="")
+        writer = csv.writer(lines, delimiter=self.sep)
         if self._keys is None:
             self._keys = sorted(logs)
             if not any(key.startswith("val_") for key in self._keys):
@@ -57,7 +65,8 @@ class CSVLogger(Callback):
             if self._with_header:
                 writer.writerow(["epoch", *self._keys])
         writer.writerow([epoch, *(_as_cell(logs.get(key, "NA")) for key in self._keys)])
-        self._file.flush()
+        with naming(self.filename):
+            _write_whole(self._file, lines.getvalue().encode())
 
     def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._close()
@@ -66,6 +75,20 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _write_whole(file: io.FileIO, content: bytes) -> None:
+    """Writes all or, where the disk is full, nothing."""
+    size = os.fstat(file.fileno()).st_size
+    rest = memoryview(content)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.truncate(size)
+            file.seek(size)
+        raise
 
 
 def _as_cell(value: Any) -> Any:

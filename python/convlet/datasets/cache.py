@@ -11,13 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from convlet._atomic_write import PART_PATTERN
-
 _LOGGER = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
-# A temporary file older than this belongs to a process that was killed.
-_ABANDONED_AFTER_SECONDS = 3600
 
 
 def cache_directory() -> Path:
@@ -47,14 +43,6 @@ def home_directory() -> Path:
         return Path.home()
     except RuntimeError as error:
         raise OSError(f"No home directory ({error}); set CONVLET_HOME.") from error
-
-
-def remove_abandoned_parts(directory: Path) -> None:
-    """Removes the temporary files that killed processes have left in `directory`."""
-    for part in directory.glob(PART_PATTERN):
-        with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
-                part.unlink()
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from convlet._atomic_write import atomic_write
-from convlet.datasets.cache import cache_directory, process_lock, remove_abandoned_parts
+from convlet.datasets.cache import cache_directory, process_lock
 from convlet.datasets.errors import DownloadError
 from convlet.datasets.image_dataset import ImageArray, LoadedData
 from convlet.datasets.loader import LOCK_TIMEOUT, is_offline
@@ -162,7 +162,6 @@ def _download_into_cache(archive: CifarArchive, patience: Patience) -> bytes:
             path = _cached_file(archive)
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(process_lock(path.parent.with_suffix(".lock"), LOCK_TIMEOUT))
-            remove_abandoned_parts(path.parent)
         except OSError as error:
             _warn_not_kept(archive, error)
             return _download(archive, patience)

@@ -13,7 +13,6 @@ from convlet.datasets.cache import (
     cache_directory,
     home_directory,
     process_lock,
-    remove_abandoned_parts,
 )
 from convlet.datasets.errors import DownloadError
 from convlet.datasets.idx import write_idx
@@ -122,7 +121,6 @@ def _download_into_cache(dataset: ImageDataset, patience: mirrors.Patience) -> L
             cache = _cache(dataset)
             cache.mkdir(parents=True, exist_ok=True)
             stack.enter_context(process_lock(cache.with_suffix(".lock"), LOCK_TIMEOUT))
-            remove_abandoned_parts(cache)
         except OSError as error:
             _warn_not_kept(dataset, error)
             return dataset.arrange(_download(dataset, patience))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import convlet
 from convlet import _native
 from convlet._atomic_write import atomic_write
+from convlet._thread_lock import alone
 from convlet.layers.layer import without_batch_axis
 from convlet.network import Tracer
 from convlet.saveable import Saveable
@@ -67,7 +68,8 @@ def export_onnx(
         raise ValueError(
             "The model must be built before export. Call it on some data or use `build()`."
         )
-    content = _as_onnx(model)
+    with alone(model, "export"):
+        content = _as_onnx(model)
     with atomic_write(filepath) as target:
         target.write(content)
     if verbose:

@@ -5,7 +5,7 @@ Formulas as in `keras/src/metrics/confusion_metrics.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,19 @@ class Confusion:
             vars(self)[name] = vars(self)[name] + value
 
 
-class ConfusionMetric(Metric):
+class _CountingMetric(Metric):
+    """A metric whose state is counts."""
+
+    counts: Confusion
+
+    def get_state(self) -> dict[str, Any]:
+        return dict(vars(self.counts))
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.counts = Confusion(**state)
+
+
+class ConfusionMetric(_CountingMetric):
     """What metrics with `thresholds` have in common.
 
     Args:
@@ -216,7 +228,7 @@ class Recall(_Ratio):
         return self._scalar(_quotient(hits, hits + self.counts.false_negatives))
 
 
-class AUC(Metric):
+class AUC(_CountingMetric):
     """Area under the ROC or the precision-recall curve, by a Riemann sum over thresholds.
 
     Args:

@@ -52,6 +52,22 @@ class Metric:
         """Returns the metric of all that was taken in."""
         raise NotImplementedError(f"{type(self).__name__} does not define `result`")
 
+    def get_state(self) -> dict[str, Any]:
+        """Returns what was taken in, by name, as `BackupAndRestore` saves it.
+
+        That is all attributes that are numbers or arrays; a metric that has others says so.
+        """
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if isinstance(value, (int, float, np.ndarray))
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Sets what `get_state` has returned."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Takes in a batch and returns the result."""
         self.update_state(*args, **kwargs)

@@ -211,6 +211,8 @@ class Optimizer:
             metrics: What to measure on the way.
         """
         self.detach(self._network)
+        # First of all: where Ctrl-C ends this, the next call takes back what has moved.
+        self._network, self._parameters = network, list(variables)
         network.configure_training(
             loss.IDENTIFIER,
             loss.native_attributes(),
@@ -236,7 +238,6 @@ class Optimizer:
                 lambda: network.optimizer_scalars()[0],
                 lambda value: network.set_optimizer_scalar(0, float(value)),
             )
-        self._network, self._parameters = network, list(variables)
 
     def detach(self, network: core.Network | None) -> None:
         """Takes the state back, if it lives in this network, before that is used otherwise."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convlet._atomic_write import atomic_write
+from convlet._thread_lock import alone
 from convlet.layers.layer import Layer
 from convlet.saveable import Saveable
 from convlet.saving import archive, legacy_h5, weights_h5
@@ -77,13 +78,17 @@ def save_model(
         )
     check_built(model, "saving")
     _check_overwrite(filepath, overwrite)
-    config = model_config(model, include_optimizer)
+    with alone(model, "save_model"):
+        config = model_config(model, include_optimizer)
+        if name.endswith(".keras"):
+            weights = weights_h5.as_hdf5(model, include_optimizer)
+        else:
+            weights = legacy_h5.as_hdf5(model, config, KERAS_VERSION)
     if name.endswith(".keras"):
-        weights = weights_h5.as_hdf5(model, include_optimizer)
         with atomic_write(filepath) as target:
             archive.write_archive(target, config, weights, KERAS_VERSION)
     else:
-        _write(filepath, legacy_h5.as_hdf5(model, config, KERAS_VERSION))
+        _write(filepath, weights)
 
 
 def load_model(
@@ -148,7 +153,9 @@ def save_weights(model: Saveable, filepath: Path_, overwrite: bool = True) -> No
     check_weights_path(filepath)
     check_built(model, "saving")
     _check_overwrite(filepath, overwrite)
-    _write(filepath, weights_h5.as_hdf5(model))
+    with alone(model, "save_weights"):
+        weights = weights_h5.as_hdf5(model)
+    _write(filepath, weights)
 
 
 def load_weights(model: Saveable, filepath: Path_, skip_mismatch: bool = False) -> None:
@@ -177,10 +184,14 @@ def load_weights(model: Saveable, filepath: Path_, skip_mismatch: bool = False) 
     check_built(model, "loading")
     if not Path(filepath).is_file():
         raise FileNotFoundError(f"There is no file {name}.")
-    skipped: list[str] | None = [] if skip_mismatch else None
+    with alone(model, "load_weights"):
+        _load_weights(model, filepath, [] if skip_mismatch else None)
+
+
+def _load_weights(model: Saveable, filepath: Path_, skipped: list[str] | None) -> None:
     with _naming(filepath):
         source: Source = filepath
-        if name.endswith(".keras"):
+        if os.fspath(filepath).endswith(".keras"):
             source = archive.read_archive(filepath).weights
         with open_hdf5(source) as file:
             is_legacy = "layer_names" in file.attrs or "model_weights" in file
