@@ -80,12 +80,13 @@ NUMBERS: dict[str, Any] = {
 
 def attempt(function: Any, *args: Any, **kwargs: Any) -> bool:
     """Whether a call succeeds; an error has to be one of those that are meant for the user."""
+    error = ""
     try:
         function(*args, **kwargs)
-    except ERRORS as error:
-        assert "C++ type '?'" not in str(error)  # pybind11's words, which name nothing
-        return False
-    return True
+    except ERRORS as raised:
+        error = str(raised) or "none"
+    assert "C++ type '?'" not in error  # pybind11's words, which name nothing
+    return not error
 
 
 def network(core: ModuleType) -> Any:
@@ -101,26 +102,25 @@ def method_calls() -> dict[str, dict[str, Any]]:
     order, weights = np.array([1, 0], np.int64), np.ones(2, FLOAT)
     span = {"begin": 0, "end": 2}
     parameter = {"index": 0, "value": np.zeros((4, 3), FLOAT)}
+    flags = {"trainable": [True], "resting": [False]}
     judged = {"x": x, "y": y, **span, "batch_size": 2, "sample_weight": weights}
+    judged_out = {"outputs": y.copy()}
     return {
-        "configure_training": {
-            **{"loss": LOSS[0], "loss_attributes": LOSS[1], "optimizer": SGD[0]},
-            **{"optimizer_attributes": SGD[1], "metrics": [(*LOSS, False)]},
-        },
-        "train": {
-            **{**judged, "order": order, "learning_rates": np.ones(1, FLOAT)},
-            "outputs": y.copy(),
-        },
-        "evaluate": {**judged, "outputs": y.copy()},
+        "configure_training": dict(
+            zip(
+                ["loss", "loss_attributes", "optimizer", "optimizer_attributes", "metrics"],
+                [*LOSS, *SGD, [(*LOSS, False)]],
+                strict=True,
+            )
+        ),
+        "train": {**judged, "order": order, "learning_rates": np.ones(1, FLOAT), **judged_out},
+        "evaluate": {**judged, **judged_out},
         "train_forward": {"x": x, "order": order, **span, "out": y.copy()},
         "train_backward": {"dy": y, "loss": 1.0, "learning_rate": 0.1},
         "evaluate_forward": {"x": x, **span, "out": y.copy()},
         "count": {"loss": 1.0, "rows": 2},
         "predict": {"x": x, "out": y.copy(), **span},
-        "predict_as_in_training": {
-            **{"x": x, "out": y.copy(), "step": 1},
-            **{"trainable": [True], "resting": [False]},
-        },
+        "predict_as_in_training": {"x": x, "out": y.copy(), "step": 1, **flags},
         "vector_jacobian_product": {"x": x, "dy": y, "training": False, "step": 0},
         "set_parameter": parameter,
         "set_trainable": {"trainable": [True]},
