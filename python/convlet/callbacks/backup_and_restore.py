@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -189,14 +191,11 @@ class BackupAndRestore(Callback):
         path = self._directory / name
         if not path.exists():
             return
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata = _read_metadata(path)
         stem = metadata["stem"]
-        if not isinstance(stem, str) or Path(stem).name != stem:
-            raise ValueError(f"{path}: names a file elsewhere: {stem!r}")
         arrays_path = self._directory / f"{stem}.npz"
         if arrays_path.exists():
-            with np.load(arrays_path, allow_pickle=False) as arrays:
-                metadata["arrays"] = {key: arrays[key] for key in arrays.files}
+            metadata["arrays"] = _read_arrays(arrays_path)
         model: Any = self.model
         model.prepare_training()  # the optimizer's state needs its place
         model.load_weights(self._directory / f"{stem}.weights.h5")
@@ -223,6 +222,47 @@ class BackupAndRestore(Callback):
                     for name, value in saved[1].items()
                 }
             )
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    """Reads the description of a backup.
+
+    Raises:
+        ValueError: If it is damaged, or names a file elsewhere.
+    """
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"{path}: not the description of a backup: {error}") from error
+    kinds = {"stem": str, "epoch": int, "batch": int, "number": int, "callbacks": list}
+    if not isinstance(metadata, dict) or not all(
+        type(metadata.get(key)) is kind for key, kind in kinds.items()
+    ):
+        raise ValueError(f"{path}: not the description of a backup.")
+    if Path(metadata["stem"]).name != metadata["stem"]:
+        raise ValueError(f"{path}: names a file elsewhere: {metadata['stem']!r}")
+    return metadata
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    """Reads the arrays of a backup.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (
+        BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(f"{path}: not the arrays of a backup: {error}") from error
 
 
 def _write(path: Path, content: bytes) -> None:
