@@ -408,6 +408,25 @@ def test_backup_that_names_a_file_elsewhere_is_refused(tmp_path: Path) -> None:
         train(tmp_path / "cut")
 
 
+def test_damaged_backup_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", [Killer(1)])
+    path = tmp_path / "cut" / "training_metadata.json"
+    whole = path.read_text()
+    spoilt = {**json.loads(whole), "epoch": "1"}
+    for text in ("", "{}", "[]", "3", "[" * 10**5, whole[:-9], json.dumps(spoilt)):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"training_metadata\.json: not the description"):
+            train(tmp_path / "cut")
+    path.write_text(whole)
+    (arrays,) = (tmp_path / "cut").glob("*.npz")
+    content = arrays.read_bytes()
+    for data in (b"", b"PK", content[:-9], content[:99], b"\x93NUMPY" + content, bytes(99)):
+        arrays.write_bytes(data)
+        with pytest.raises(ValueError, match=r"\.npz: not the arrays of a backup"):
+            train(tmp_path / "cut")
+
+
 # ---- The others ---------------------------------------------------------------------------------
 
 

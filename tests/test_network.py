@@ -202,6 +202,11 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [conv(10, (3, 3), groups=5, dilation_rate=(1, 2), padding="same"), act("relu")],
     ),
     "depthwise": ((6, 7, 37), [depthwise((3, 3))]),
+    "depthwise_one_channel": ((7, 6, 1), [depthwise((3, 2), padding="same")]),
+    "depthwise_one_channel_strides": (
+        (8, 7, 2),
+        [conv(1, (2, 2)), depthwise((3, 3), strides=(2, 1), padding="same"), act("relu")],
+    ),
     "depthwise_same_relu": ((5, 5, 70), [depthwise((3, 3), padding="same"), act("relu")]),
     "depthwise_strides": (
         (9, 8, 16),

@@ -643,7 +643,7 @@ def test_hostile_archives(tmp_path: Path) -> None:
     assert_refused(path, "two members 'config.json'")
 
     rewrite(path, lambda config: b" " * 2**20 * 17, compression=zipfile.ZIP_DEFLATED)
-    assert_refused(path, "at most 16777216 are read")
+    assert_refused(path, "at most 1734100 are read")
 
     rewrite(path, compression=zipfile.ZIP_BZIP2)
     assert_refused(path, "packed unusually")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import random
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -273,6 +275,27 @@ def test_images(tmp_path: Path, rng: np.random.Generator) -> None:
     assert (spread.min(), spread.max()) == (0, 255)
     utils.save_img(tmp_path / "a.jpg", np.zeros((4, 4, 4)))
     assert utils.load_img(io.BytesIO((tmp_path / "a.jpg").read_bytes())).mode == "RGB"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_images_are_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed: pip install 'convlet[image]'")
+    path = tmp_path / "a.png"
+    utils.save_img(path, rng.integers(0, 256, (5, 6, 3)), scale=False)
+    whole = path.read_bytes()
+    accepted = 0
+    for place in range(len(whole)):
+        changed = [whole[:place] + bytes([v]) + whole[place + 1 :] for v in (0, 0x7F, 0x80, 0xFF)]
+        for content in (whole[:place], *changed):
+            with contextlib.suppress(OSError, ValueError):
+                utils.load_img(io.BytesIO(content))
+                accepted += 1
+    assert accepted < 3 * len(whole)
+    huge = bytearray(whole)
+    huge[16:24] = (2**15).to_bytes(4, "big") * 2  # width and height
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    with pytest.raises(ValueError, match="the image is too large"):
+        utils.load_img(io.BytesIO(huge))
 
 
 def test_aspect_ratio_can_be_kept(tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ namespace {
 
 AttributeValue attribute_of(const py::handle& value, const std::string& name) {
   if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
-  if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
+  if (py::isinstance<py::int_>(value))
+    return value_of<std::int64_t>(value, name, "an integer of 64 bits");
   if (py::isinstance<py::float_>(value)) return value.cast<double>();
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (py::isinstance<py::tuple>(value) || py::isinstance<py::list>(value)) {
     const auto items = value.cast<py::sequence>();
     if (py::len(items) > 0 && py::isinstance<py::float_>(items[0])) {
-      return value.cast<std::vector<double>>();
+      return value_of<std::vector<double>>(value, name, "a tuple of floats");
     }
-    return value.cast<std::vector<std::int64_t>>();
+    return value_of<Shape>(value, name, "a tuple of integers of 64 bits");
   }
   throw py::type_error("Attribute `" + name +
                        "` must be a bool, int, float, str or tuple of ints or floats. Received: " +
@@ -21,6 +22,10 @@ AttributeValue attribute_of(const py::handle& value, const std::string& name) {
 }
 
 }  // namespace
+
+Shape shape_from(const py::handle& dimensions, const char* argument) {
+  return value_of<Shape>(dimensions, argument, "a tuple of integers of 64 bits");
+}
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
@@ -84,7 +89,8 @@ void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
 Attributes attributes_of(const py::dict& values) {
   std::map<std::string, AttributeValue> attributes;
   for (const auto& [key, value] : values) {
-    const auto name = key.cast<std::string>();
+    const auto name =
+        value_of<std::string>(key, "attributes", "a dictionary with strings for keys");
     attributes.emplace(name, attribute_of(value, name));
   }
   return Attributes(std::move(attributes));

@@ -34,6 +34,20 @@ const T* data_of(const py::array& array, const char* argument) {
   return static_cast<const T*>(array.data());
 }
 
+// A Python object as a C++ value; TypeError if it is none.
+template <class T>
+T value_of(const py::handle& object, const std::string& argument, const char* expected) {
+  try {
+    return object.cast<T>();
+  } catch (const py::cast_error&) {
+    throw py::type_error("`" + argument + "` must be " + expected +
+                         ". Received: " + std::string(py::repr(object)));
+  }
+}
+
+// A tuple of dimensions.
+Shape shape_from(const py::handle& dimensions, const char* argument);
+
 // x: uint8 or float32 (n, *row).
 Rows rows_of(const py::array& x, const Shape& row);
 

@@ -12,6 +12,9 @@ namespace {
 
 namespace py = pybind11;
 
+// OpenMP ends the process when it cannot start as many threads as it was asked for.
+constexpr int kMostThreads = 1024;
+
 py::dict build_info() {
   py::dict info;
   info["isa"] = CONVLET_ISA_NAME;
@@ -38,7 +41,10 @@ PYBIND11_MODULE(CONVLET_MODULE_NAME, m) {
   m.def(
       "set_num_threads",
       [](int threads) {
-        if (threads < 1) throw convlet::ValueError("`threads` must be at least 1.");
+        if (threads < 1 || threads > kMostThreads) {
+          throw convlet::ValueError("`threads` must be from 1 to " + std::to_string(kMostThreads) +
+                                    ". Received: " + std::to_string(threads));
+        }
         convlet::set_num_threads(threads);
       },
       py::arg("threads"));

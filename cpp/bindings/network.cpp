@@ -8,18 +8,36 @@
 namespace convlet {
 namespace {
 
-Shape shape_from(const py::tuple& dimensions) { return dimensions.cast<Shape>(); }
+// The parts of one entry of a list of tuples of three.
+py::tuple triple_of(const py::handle& item, const char* argument) {
+  if (py::isinstance<py::tuple>(item) && py::len(item) == 3)
+    return py::reinterpret_borrow<py::tuple>(item);
+  throw py::type_error(
+      std::string("`") + argument +
+      "` must be a list of tuples of three. Received: " + std::string(py::repr(item)));
+}
+
+std::string text_of(const py::handle& value, const char* argument) {
+  return value_of<std::string>(value, argument, "tuples that start with a string");
+}
+
+py::dict dict_of(const py::handle& value, const char* argument) {
+  if (py::isinstance<py::dict>(value)) return py::reinterpret_borrow<py::dict>(value);
+  throw py::type_error(
+      std::string("`") + argument +
+      "` must be tuples with a dictionary second. Received: " + std::string(py::repr(value)));
+}
 
 std::vector<OpSpec> specs_from(const py::list& ops) {
   std::vector<OpSpec> specs;
   for (const py::handle& item : ops) {
-    const auto op = item.cast<py::tuple>();
+    const py::tuple op = triple_of(item, "ops");
     std::vector<std::size_t> inputs;
-    for (const auto tensor : op[2].cast<std::vector<std::int64_t>>()) {
+    for (const auto tensor : shape_from(op[2], "ops")) {
       if (tensor < 0) throw ValueError("There is no tensor " + std::to_string(tensor) + ".");
       inputs.push_back(static_cast<std::size_t>(tensor));
     }
-    specs.push_back({op[0].cast<std::string>(), attributes_of(op[1].cast<py::dict>()), inputs});
+    specs.push_back({text_of(op[0], "ops"), attributes_of(dict_of(op[1], "ops")), inputs});
   }
   return specs;
 }
@@ -58,12 +76,16 @@ void require_training(const Network& network) {
 py::list optimizer_slots(const py::object& self) {
   auto& network = self.cast<Network&>();
   require_training(network);
+  // The views keep the updater: configure_training() replaces the network's.
+  using Shared = std::shared_ptr<Updater>;
+  const py::capsule owner(new Shared(network.shared_updater()),
+                          [](void* shared) { delete static_cast<Shared*>(shared); });
   py::list list;
   for (const Updater::Slot& slot : network.updater().slots()) {
     for (const std::size_t index : network.trained_parameters()) {
       const Parameter& p = network.program().parameters[index];
       list.append(
-          py::make_tuple(slot.name, index, view_of(slot.values.data() + p.at, p.shape, self)));
+          py::make_tuple(slot.name, index, view_of(slot.values.data() + p.at, p.shape, owner)));
     }
   }
   return list;
@@ -145,13 +167,12 @@ const std::int64_t* order_of(const std::optional<py::array>& order) {
   return data_of<std::int64_t>(*order, "order");
 }
 
-float* outputs_of(const Network& network, std::optional<py::array>& outputs, std::int64_t rows) {
-  if (!outputs) return nullptr;
-  check_rows(*outputs, network.output_shape(), "outputs");
-  if (outputs->shape(0) != rows)
+float* outputs_of(const Network& network, py::array& outputs, std::int64_t rows) {
+  check_rows(outputs, network.output_shape(), "outputs");
+  if (outputs.shape(0) != rows)
     throw ValueError("`outputs` must have " + std::to_string(rows) + " rows.");
-  data_of<float>(*outputs, "outputs");
-  return static_cast<float*>(outputs->mutable_data());
+  data_of<float>(outputs, "outputs");
+  return static_cast<float*>(outputs.mutable_data());
 }
 
 Dataset dataset_of(const Network& network, const py::array& x, const py::array& y,
@@ -172,7 +193,7 @@ Dataset dataset_of(const Network& network, const py::array& x, const py::array& 
   data.labels.order = order_of(order);
   check_range(begin, end, order ? order->shape(0) : rows);
   check_visited(data.labels, loss, begin, end, rows);
-  data.outputs = outputs_of(network, outputs, end - begin);
+  if (outputs) data.outputs = outputs_of(network, *outputs, end - begin);
   data.outputs_begin = begin;
   return data;
 }
@@ -206,7 +227,7 @@ void evaluate(Network& network, const py::array& x, const py::array& y, std::int
 }
 
 void train_forward(Network& network, const py::array& x, const std::optional<py::array>& order,
-                   std::int64_t begin, std::int64_t end, std::optional<py::array> out) {
+                   std::int64_t begin, std::int64_t end, py::array out) {
   require_training(network);
   const Rows rows = rows_of(x, network.program().tensors.front());
   const std::int64_t* visited = order_of(order);
@@ -239,7 +260,7 @@ void train_backward(Network& network, const py::array& dy, double loss,
 }
 
 void evaluate_forward(Network& network, const py::array& x, std::int64_t begin, std::int64_t end,
-                      std::optional<py::array> out) {
+                      py::array out) {
   require_training(network);
   const Rows rows = rows_of(x, network.program().tensors.front());
   check_range(begin, end, x.shape(0));
@@ -358,9 +379,9 @@ void configure_training(Network& network, const std::string& loss, const py::dic
                         const py::list& metrics) {
   std::vector<MetricSpec> specs;
   for (const py::handle& item : metrics) {
-    const auto metric = item.cast<py::tuple>();
-    specs.push_back({metric[0].cast<std::string>(), attributes_of(metric[1].cast<py::dict>()),
-                     metric[2].cast<bool>()});
+    const py::tuple metric = triple_of(item, "metrics");
+    specs.push_back({text_of(metric[0], "metrics"), attributes_of(dict_of(metric[1], "metrics")),
+                     value_of<bool>(metric[2], "metrics", "tuples with a bool last")});
   }
   const Turn turn(network.mutex());
   network.configure_training(loss, attributes_of(loss_attributes), optimizer,
@@ -370,7 +391,7 @@ void configure_training(Network& network, const std::string& loss, const py::dic
 py::tuple infer_op(const std::string& name, const py::dict& attributes,
                    const py::args& input_shapes) {
   std::vector<Shape> inputs;
-  for (const py::handle& shape : input_shapes) inputs.push_back(shape.cast<Shape>());
+  for (const py::handle& shape : input_shapes) inputs.push_back(shape_from(shape, "input_shapes"));
   const auto op = make_op(name, attributes_of(attributes), inputs);
   py::list parameters;
   for (const ParameterSpec& spec : op->parameters()) {
@@ -390,7 +411,8 @@ void register_network(py::module_& m) {
   py::class_<Network>(m, "Network", py::module_local(),
                       "A graph of ops with parameters, that trains and predicts.")
       .def(py::init([](const py::tuple& input_shape, const py::list& ops) {
-             return std::make_unique<Network>(shape_from(input_shape), specs_from(ops));
+             return std::make_unique<Network>(shape_from(input_shape, "input_shape"),
+                                              specs_from(ops));
            }),
            arg("input_shape"), arg("ops"))
       .def_property_readonly("output_shape",

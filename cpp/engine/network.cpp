@@ -29,7 +29,7 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
     new_objective =
         std::make_unique<Objective>(loss, loss_attributes, metrics, output_shape(), program_.tail);
   }
-  auto new_updater = std::make_unique<Updater>(program_, optimizer, optimizer_attributes);
+  auto new_updater = std::make_shared<Updater>(program_, optimizer, optimizer_attributes);
   objective_ = std::move(new_objective);
   updater_ = std::move(new_updater);
   abandon_pending();

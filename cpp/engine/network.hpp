@@ -57,6 +57,8 @@ class Network {
   bool has_objective() const { return objective_ != nullptr; }
   const Objective& objective() const { return *objective_; }
   Updater& updater() { return *updater_; }
+  // For views of its slots, which may outlive the next configure_training().
+  const std::shared_ptr<Updater>& shared_updater() const { return updater_; }
   float learning_rate = 0.001F;
   std::int64_t iterations = 0;
 
@@ -188,7 +190,7 @@ class Network {
   bool packed_is_stale_ = true;
   std::vector<bool> packed_for_data_;  // by step: up to date for the data gradient, too
   std::unique_ptr<Objective> objective_;
-  std::unique_ptr<Updater> updater_;
+  std::shared_ptr<Updater> updater_;
   std::optional<Pending> pending_;
   Crew inference_;
   Crew training_;

@@ -93,7 +93,7 @@ void Convolution::pack_forward(std::int64_t begin, std::int64_t end, const float
   });
 }
 
-PatchTable::PatchTable(const Window2D& w, Order order, std::int64_t groups) {
+PatchTable::PatchTable(const Window2D& w, Order order, std::int64_t groups, bool by_tap) {
   const auto add = [&](std::int64_t oy, std::int64_t ox) {
     pixel_.push_back(static_cast<std::int32_t>((oy * w.sh * w.pw + ox * w.sw) * w.ic));
   };
@@ -109,7 +109,7 @@ PatchTable::PatchTable(const Window2D& w, Order order, std::int64_t groups) {
     }
   }
   // A row of taps is one run where their channels lie side by side.
-  const std::int64_t in_run = groups == 1 && w.dw == 1 ? w.kw : 1;
+  const std::int64_t in_run = !by_tap && groups == 1 && w.dw == 1 ? w.kw : 1;
   run_length_ = static_cast<std::int32_t>(in_run * w.ic / groups);
   for (std::int64_t ky = 0; ky < w.kh; ++ky) {
     for (std::int64_t kx = 0; kx < w.kw; kx += in_run)

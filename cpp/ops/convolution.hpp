@@ -77,7 +77,8 @@ class PatchTable {
  public:
   // Pixels in row-major order, or 2x2 window by 2x2 window (a last odd row or column is left out).
   enum class Order { kRows, kWindows };
-  PatchTable(const Window2D& window, Order order, std::int64_t groups);
+  // `by_tap`: each tap is a run of its own, also where those of a row could be one.
+  PatchTable(const Window2D& window, Order order, std::int64_t groups, bool by_tap = false);
 
   Patches patches() const { return {pixel_, run_, run_length_}; }
 

@@ -43,8 +43,8 @@ class DepthwiseConv2D final : public Op {
         multiplier_(multiplier),
         pad_(c_.window.pad()),
         dz_pad_(pad_of_gradient(c_.window, c_.oc)),
-        table_(c_.window, PatchTable::Order::kRows, c_.groups),
-        phases_(gradient_phases(c_.window, dz_pad_, c_.groups)),
+        table_(c_.window, PatchTable::Order::kRows, c_.groups, true),
+        phases_(gradient_phases(c_.window, dz_pad_, c_.groups, true)),
         out_(offsets(all(c_.window.oh * c_.window.ow), c_.oc)),
         tap_(offsets(all(c_.taps()), c_.oc)),
         together_(images_together(c_.window.ih * c_.window.iw)) {

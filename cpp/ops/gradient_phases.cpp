@@ -33,7 +33,7 @@ std::int64_t zeros_before(std::int64_t k, std::int64_t s, std::int64_t d) {
 }
 
 GradientPhase make_phase(const Axis& y, const Axis& x, std::int64_t first_y, std::int64_t first_x,
-                         const Window2D& w, const Pad2D& dz, std::int64_t groups) {
+                         const Window2D& w, const Pad2D& dz, std::int64_t groups, bool by_tap) {
   const auto rows = y.cells(first_y);
   const auto columns = x.cells(first_x);
   const bool has_taps = !rows.empty() && !columns.empty();
@@ -52,7 +52,7 @@ GradientPhase make_phase(const Axis& y, const Axis& x, std::int64_t first_y, std
   const auto step = [](const Axis& axis, const std::vector<std::int64_t>& cells, std::size_t i) {
     return (cells.front() - cells[i]) * axis.d / axis.s;
   };
-  const bool joined = groups == 1 && (count < 2 || step(x, columns, 1) == 1);
+  const bool joined = !by_tap && groups == 1 && (count < 2 || step(x, columns, 1) == 1);
   phase.run_length = static_cast<std::int32_t>((joined ? count : 1) * dz.c / groups);
   for (std::size_t j = 0; j < rows.size(); ++j) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -76,14 +76,14 @@ Pad2D pad_of_gradient(const Window2D& w, std::int64_t oc) {
   return {w.oh, w.ow, oc, top + rows, left + columns, top, left};
 }
 
-std::vector<GradientPhase> gradient_phases(const Window2D& w, const Pad2D& dz,
-                                           std::int64_t groups) {
+std::vector<GradientPhase> gradient_phases(const Window2D& w, const Pad2D& dz, std::int64_t groups,
+                                           bool by_tap) {
   const Axis y{w.ih, w.kh, w.sh, w.dh, w.top, dz.top};
   const Axis x{w.iw, w.kw, w.sw, w.dw, w.left, dz.left};
   std::vector<GradientPhase> phases;
   for (std::int64_t iy = 0; iy < y.phases(); ++iy) {
     for (std::int64_t ix = 0; ix < x.phases(); ++ix) {
-      phases.push_back(make_phase(y, x, iy, ix, w, dz, groups));
+      phases.push_back(make_phase(y, x, iy, ix, w, dz, groups, by_tap));
     }
   }
   return phases;

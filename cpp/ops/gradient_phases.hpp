@@ -30,6 +30,6 @@ Pad2D pad_of_gradient(const Window2D& window, std::int64_t oc);
 
 // Patches are those of the first group of channels of dz; the others' lie behind them.
 std::vector<GradientPhase> gradient_phases(const Window2D& window, const Pad2D& dz,
-                                           std::int64_t groups);
+                                           std::int64_t groups, bool by_tap = false);
 
 }  // namespace convlet

@@ -13,13 +13,20 @@
 namespace convlet {
 namespace {
 
+// A class of 32-bit labels.
+std::int32_t label_from(const Attributes& attributes, const std::string& name) {
+  const std::int64_t label = attributes.integer(name);
+  if (label == static_cast<std::int32_t>(label)) return static_cast<std::int32_t>(label);
+  throw ValueError("`" + name + "` must be an integer of 32 bits. Received: " + name + "=" +
+                   std::to_string(label));
+}
+
 class Crossentropy final : public Criterion {
  public:
   Crossentropy(const Shape& output, const Attributes& attributes, bool labels)
       : Criterion(output), labels_(labels), from_logits_(attributes.boolean("from_logits")) {
     if (labels) {
-      if (attributes.has("ignore_class"))
-        ignored_ = static_cast<std::int32_t>(attributes.number("ignore_class"));
+      if (attributes.has("ignore_class")) ignored_ = label_from(attributes, "ignore_class");
       return;
     }
     const auto smoothing = static_cast<float>(attributes.number_or("label_smoothing", 0.0));
@@ -230,6 +237,12 @@ std::unique_ptr<Criterion> make_binary(const std::string& name, const Attributes
   return std::make_unique<PointwiseLoss>(output, function, of_logits, options);
 }
 
+void check_predictions(const std::string& name, const Shape& output) {
+  if (!output.empty() && elements(output) > 0) return;
+  throw ValueError(name + " needs predictions of at least two dimensions, none of them zero. " +
+                   "Received: y_pred shape=" + batch_string(output));
+}
+
 }  // namespace
 
 float Criterion::operator()(const Judged& row, bool finish) const {
@@ -272,10 +285,7 @@ void apply_tail_backward(Tail tail, std::int64_t rows, std::int64_t n, const flo
 
 std::unique_ptr<Criterion> make_loss(const std::string& name, const Attributes& attributes,
                                      const Shape& output) {
-  if (output.empty() || elements(output) == 0) {
-    throw ValueError(name + " needs predictions of at least two dimensions, none of them zero. " +
-                     "Received: y_pred shape=" + batch_string(output));
-  }
+  check_predictions(name, output);
   if (name == "categorical_crossentropy" || name == "sparse_categorical_crossentropy")
     return std::make_unique<Crossentropy>(output, attributes, name.starts_with("sparse"));
   if (name == "categorical_focal_crossentropy")
@@ -289,6 +299,7 @@ std::unique_ptr<Criterion> make_loss(const std::string& name, const Attributes& 
 
 std::unique_ptr<Criterion> make_metric(const std::string& name, const Attributes& attributes,
                                        const Shape& output) {
+  check_predictions(name, output);
   const bool labels = name.starts_with("sparse_");
   if (name == "accuracy") return std::make_unique<ElementAccuracy>(output, std::nullopt);
   if (name == "binary_accuracy") {

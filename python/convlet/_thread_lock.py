@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import functools
 import os
-import threading
+import weakref
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class ThreadLock:
+class ThreadLock(_thread.RLock):  # type: ignore[misc]  # not final at run time
     """A re-entrant lock. In a forked process it is open: who held it need not be in there.
 
+    Entering it is not Python code, so that Ctrl-C cannot come between taking and keeping it.
     Copies, also those by `pickle`, are new locks.
     """
 
     def __init__(self) -> None:
-        self._process = os.getpid()
-        self._lock = threading.RLock()
-
-    def acquire(self, blocking: bool = True) -> bool:
-        """Takes the lock; returns whether it was free, or else was waited for."""
-        if self._process != os.getpid():
-            self.__init__()  # type: ignore[misc]
-        return self._lock.acquire(blocking)
-
-    def release(self) -> None:
-        """Gives the lock back."""
-        self._lock.release()
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
+        _locks.add(self)
 
     def __reduce__(self) -> tuple[type[ThreadLock], tuple[()]]:
         return ThreadLock, ()
+
+
+_locks: weakref.WeakSet[ThreadLock] = weakref.WeakSet()
+
+
+def _open_all() -> None:
+    for lock in _locks:
+        lock._at_fork_reinit()  # as the standard library does
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_all)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convlet.utils.validation import look_up
+from convlet.utils.validation import check_integer, look_up
 
 __all__ = [
     "celu",
@@ -335,9 +335,10 @@ def glu(x: npt.ArrayLike, axis: int = -1) -> Array:
         An array of the shape of `x`, with half the length along `axis`.
 
     Raises:
-        ValueError: If the length is odd.
+        ValueError: If there is no such axis, or its length is odd.
     """
     x = _as_float(x)
+    axis = _axis_of(x, axis)
     if x.shape[axis] % 2:
         raise ValueError(
             f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}"
@@ -514,8 +515,12 @@ def sparsemax(x: npt.ArrayLike, axis: int = -1) -> Array:
 
     Returns:
         An array of the shape of `x`. NaN or infinity makes all along the axis NaN.
+
+    Raises:
+        ValueError: If there is no such axis.
     """
     x = _as_float(x)
+    axis = _axis_of(x, axis)
     with np.errstate(invalid="ignore", divide="ignore"):
         below = np.moveaxis(x - x.max(axis=axis, keepdims=True), axis, -1)
         largest_first = -np.sort(-below, axis=-1)
@@ -666,6 +671,12 @@ def _layer_of(identifier: Any) -> Any:
     if isinstance(identifier, Mapping) and identifier.get("class_name") in names:
         return layers.deserialize(identifier)
     return None
+
+
+def _axis_of(x: Array, axis: Any) -> int:
+    if not x.ndim:
+        raise ValueError("`x` must have at least one axis. Received: x.shape=()")
+    return check_integer("axis", axis, -x.ndim, x.ndim - 1)
 
 
 def _as_float(x: npt.ArrayLike) -> Array:

@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet.utils.naming import to_snake_case
-from convlet.utils.validation import check_integer, check_real, look_up, split_config
+from convlet.utils.validation import (
+    check_configurable,
+    check_integer,
+    check_real,
+    look_up,
+    split_config,
+)
 
 __all__ = [
     "Constraint",
@@ -236,6 +242,7 @@ def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
     """Returns class and arguments of a constraint as Keras writes them, `None` for `None`."""
     if constraint is None:
         return None
+    check_configurable("constraint", constraint)
     return {
         "module": "keras.constraints",
         "class_name": type(constraint).__name__,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convlet.utils.validation import split_config, suggestion
+from convlet.utils.validation import check_configurable, split_config, suggestion
 
 __all__ = ["DTypePolicy", "deserialize", "dtype_policy", "get", "serialize", "set_dtype_policy"]
 
@@ -153,6 +153,7 @@ def serialize(policy: DTypePolicy) -> dict[str, Any]:
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
+    check_configurable("policy", policy)
     return {
         "module": "keras",
         "class_name": "DTypePolicy",

@@ -72,7 +72,7 @@ class ArrayFeed:
         steps: int | None = None,
     ) -> None:
         if batch_size is None:
-            batch_size = 32 if steps is None else math.ceil(len(data) / steps)
+            batch_size = 32 if steps is None else max(-(-len(data) // steps), 1)
         self.data = data
         self.batch_size = batch_size
         self.batches = math.ceil(len(data) / batch_size)

@@ -6,7 +6,6 @@ them, and adds their gradients.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet.utils.naming import to_snake_case
-from convlet.utils.validation import check_choice, look_up, split_config
+from convlet.utils.validation import (
+    check_choice,
+    check_configurable,
+    is_finite,
+    look_up,
+    split_config,
+)
 
 __all__ = [
     "L1",
@@ -219,6 +224,7 @@ def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     """Returns class and arguments of a regularizer as Keras writes them, `None` for `None`."""
     if regularizer is None:
         return None
+    check_configurable("regularizer", regularizer)
     return {
         "module": "keras.regularizers",
         "class_name": type(regularizer).__name__,
@@ -244,7 +250,7 @@ def deserialize(config: Mapping[str, Any]) -> Regularizer:
 def _factor(name: str, value: Any) -> float:
     """Returns a factor as a float, or raises ValueError in Keras's words."""
     is_number = isinstance(value, (float, int, np.floating, np.integer))
-    if not is_number or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+    if not is_number or isinstance(value, bool) or not is_finite(value) or value < 0:
         raise ValueError(
             f"Invalid value for argument {name}: expected a non-negative float."
             f"Received: {name}={value}"

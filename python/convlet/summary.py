@@ -51,7 +51,8 @@ def print_summary(
 
     Args:
         model: The model.
-        line_length: Width of the table; `None` means 88, or less in a narrow terminal.
+        line_length: Width of the table; at most 10,000; `None` means 88, or less in a narrow
+            terminal.
         positions: Where the columns end, as shares of the width.
         print_fn: Called once with the whole text instead of printing it.
         expand_nested: Whether to show the layers of nested models.
@@ -84,7 +85,7 @@ def print_summary(
     if line_length is None:
         line_length = min(default_width, shutil.get_terminal_size().columns - 4)
     else:
-        line_length = check_integer("line_length", line_length, 1)
+        line_length = check_integer("line_length", line_length, 1, 10_000)
     box = _UNICODE if can_encode("┏━┳┓┡╇┩├─┼┤└┴┘┃│…") else _ASCII
     rows = [
         row

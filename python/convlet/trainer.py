@@ -364,6 +364,7 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
+        return_dict = bool(return_dict)
         self._require_compilation("evaluate").require_loss()
         batch_size = _checked_size("batch_size", batch_size)
         feed = self._feed(x, y, sample_weight, None, batch_size, _checked_size("steps", steps))
@@ -470,6 +471,7 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
+        return_dict = bool(return_dict)
         self._require_compilation("train_on_batch").require_loss()
         if class_weight is not None and sample_weight is not None:
             raise ValueError(
@@ -500,6 +502,7 @@ class Trainer(Saveable):
         Raises:
             ValueError: If something does not fit.
         """
+        return_dict = bool(return_dict)
         self._require_compilation("test_on_batch").require_loss()
         data = self._labelled_rows(x, y, sample_weight)
         execution = self._ready_execution(data)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -198,18 +200,17 @@ class BackupAndRestore(Callback):
         path = self._directory / name
         if not path.exists():
             return
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata = _read_metadata(path)
         stem = metadata["stem"]
-        if not isinstance(stem, str) or Path(stem).name != stem:
-            raise ValueError(f"{path}: names a file elsewhere: {stem!r}")
         arrays_path = self._directory / f"{stem}.npz"
-        arrays: dict[str, Any] = {}
-        if arrays_path.exists():
-            with np.load(arrays_path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        for item in metadata["callbacks"]:
-            item[1] = _unpacked(item[1], arrays)
-        metadata["results"] = [_unpacked(state, arrays) for state in metadata.get("results", ())]
+        arrays = _read_arrays(arrays_path) if arrays_path.exists() else {}
+        try:
+            for item in metadata["callbacks"]:
+                item[1] = _unpacked(item[1], arrays)
+            results = [_unpacked(state, arrays) for state in metadata.get("results", ())]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: does not fit its arrays: {error!r}") from error
+        metadata["results"] = results
         model: Any = self.model
         model.prepare_training()  # the optimizer's state needs its place
         model.load_weights(self._directory / f"{stem}.weights.h5")
@@ -258,6 +259,47 @@ def _unpacked(state: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, 
             listed = [arrays[key] for key in value.get("arrays", ())]
             unpacked[name] = arrays[value["array"]] if "array" in value else listed
     return unpacked
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    """Reads the description of a backup.
+
+    Raises:
+        ValueError: If it is damaged, or names a file elsewhere.
+    """
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"{path}: not the description of a backup: {error}") from error
+    kinds = {"stem": str, "epoch": int, "batch": int, "number": int, "callbacks": list}
+    if not isinstance(metadata, dict) or not all(
+        type(metadata.get(key)) is kind for key, kind in kinds.items()
+    ):
+        raise ValueError(f"{path}: not the description of a backup.")
+    if Path(metadata["stem"]).name != metadata["stem"]:
+        raise ValueError(f"{path}: names a file elsewhere: {metadata['stem']!r}")
+    return metadata
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    """Reads the arrays of a backup.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (
+        BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        MemoryError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(f"{path}: not the arrays of a backup: {error}") from error
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -63,6 +63,8 @@ class MonitorCallback(Callback):
         min_delta: float = 0,
     ) -> None:
         super().__init__()
+        if not isinstance(monitor, str):
+            raise TypeError(f"`monitor` must be a string. Received: monitor={monitor!r}")
         if mode not in {"auto", "min", "max"}:
             warnings.warn(
                 f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.",

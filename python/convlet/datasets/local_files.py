@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -76,8 +78,23 @@ def _read_archive(dataset: ImageDataset, path: Path) -> Arrays:
                     arrays[file.name] = _read_npy(member, file, f"{path}[{file.npz_key}]")
     except KeyError as error:
         raise ValueError(f"{path}: not the .npz archive of {dataset.title}: {error}.") from error
-    # RuntimeError: encrypted. NotImplementedError: an unknown compression method.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    # RuntimeError: encrypted. NotImplementedError: an unknown compression method. The others: a
+    # damaged directory of the archive.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        OverflowError,
+        RuntimeError,
+        UnicodeError,
+        struct.error,
+    ) as error:
+        raise ValueError(f"{path}: a broken .npz archive: {error}.") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # A member that is said to begin before the file does.
         raise ValueError(f"{path}: a broken .npz archive: {error}.") from error
     for file in dataset.files:
         dataset.check(file, arrays[file.name], f"{path}[{file.npz_key}]")
@@ -86,10 +103,14 @@ def _read_archive(dataset: ImageDataset, path: Path) -> Arrays:
 
 def _read_npy(member: IO[bytes], file: IdxFile, source: str) -> ImageArray:
     """Reads a `.npy` member whose shape is known, so that no header can ask for more memory."""
-    version = np.lib.format.read_magic(member)
-    if version != (1, 0):
-        raise ValueError(f"{source}: unsupported version {version} of the .npy format.")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+    try:
+        version = np.lib.format.read_magic(member)
+        if version != (1, 0):
+            raise ValueError(f"unsupported version {version} of the .npy format")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+    # What NumPy raises for a damaged header depends on the damage.
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{source}: not a readable .npy array: {error}.") from error
     if shape != file.shape or dtype != np.uint8 or fortran_order:
         raise ValueError(
             f"{source}: holds {dtype} values of shape {shape}; expected uint8 values of shape "

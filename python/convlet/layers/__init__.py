@@ -59,7 +59,7 @@ from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.layers.unit_normalization import UnitNormalization
 from convlet.layers.up_sampling2d import UpSampling2D
 from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
-from convlet.utils.validation import look_up, split_config
+from convlet.utils.validation import check_configurable, look_up, split_config
 
 # Keras's other names of the same classes.
 AvgPool1D = AveragePooling1D
@@ -226,6 +226,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
+    check_configurable("layer", layer)
     known, name = type(layer), type(layer).__name__
     own = known.__module__.startswith("convlet.")
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from convlet.layers.keras_tensor import is_symbolic
 from convlet.layers.layer import Layer
 from convlet.utils.random_state import layer_seed
-from convlet.utils.validation import check_real, refuse_unsupported
+from convlet.utils.validation import check_real, is_finite, refuse_unsupported
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -148,4 +147,4 @@ def check_two_sided(name: str, factor: Any, expected: str, lowest: float) -> Bou
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and is_finite(value)

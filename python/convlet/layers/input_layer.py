@@ -39,6 +39,7 @@ class InputLayer(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
+        batch_row = None if batch_shape is None else without_batch_axis(batch_shape)
         rows = batch_size if batch_shape is None else batch_shape[0]
         refuse_unsupported(
             "Input",
@@ -56,8 +57,8 @@ class InputLayer(Layer):
                 if shape is None
                 else "You cannot pass both `shape` and `batch_shape` at the same time."
             )
-        if batch_shape is not None:
-            self.row_shape = without_batch_axis(batch_shape)
+        if batch_row is not None:
+            self.row_shape = batch_row
         elif shape is not None:
             self.row_shape = row_shape("shape", shape)
         self.built = True

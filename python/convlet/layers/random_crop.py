@@ -43,8 +43,8 @@ class RandomCrop(Augmentation):
         **kwargs: Any,
     ) -> None:
         super().__init__(seed=seed, data_format=data_format, name=name, **kwargs)
-        self.height = check_integer("height", height, 1)
-        self.width = check_integer("width", width, 1)
+        self.height = check_integer("height", height, 1, 2**31 - 1)
+        self.width = check_integer("width", width, 1, 2**31 - 1)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:
         attributes: dict[str, Any] = {

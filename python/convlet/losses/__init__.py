@@ -44,7 +44,7 @@ from convlet.losses.functions import (
     squared_hinge,
 )
 from convlet.losses.loss import Loss, LossFunctionWrapper
-from convlet.utils.validation import look_up, split_config
+from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
     "BinaryCrossentropy",
@@ -154,6 +154,7 @@ def get(identifier: Any) -> Loss:
 
 def serialize(loss: Loss) -> dict[str, Any]:
     """Returns the configuration of a loss, for `deserialize` and `get`."""
+    check_configurable("loss", loss)
     return {
         "module": "keras.losses",
         "class_name": type(loss).__name__,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet import _native
-from convlet.utils.validation import check_bool, check_real, refuse_unsupported
+from convlet.utils.validation import check_bool, check_integer, check_real, refuse_unsupported
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -169,7 +169,7 @@ def sparse_categorical_crossentropy(
     refuse_unsupported("sparse_categorical_crossentropy", {"axis": (axis, -1)})
     options: dict[str, Any] = {"from_logits": check_bool("from_logits", from_logits)}
     if ignore_class is not None:
-        options["ignore_class"] = ignore_class
+        options["ignore_class"] = check_integer("ignore_class", ignore_class, -(2**31), 2**31 - 1)
     return sparse_values("sparse_categorical_crossentropy", options, y_true, y_pred)
 
 

@@ -66,7 +66,7 @@ from convlet.metrics.means import (
 )
 from convlet.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
 from convlet.utils.naming import to_snake_case
-from convlet.utils.validation import look_up, split_config
+from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
     "AUC",
@@ -230,6 +230,7 @@ def get(identifier: Any) -> Metric:
 
 def serialize(metric: Metric) -> dict[str, Any]:
     """Returns the configuration of a metric, for `deserialize` and `get`."""
+    check_configurable("metric", metric)
     return {
         "module": "keras.metrics",
         "class_name": type(metric).__name__,

@@ -18,6 +18,7 @@ from convlet.utils.validation import check_bool, check_choice, check_integer
 
 EPSILON = 1e-7  # keras.config.epsilon()
 _BELOW_ALL = -1e10
+_MOST_THRESHOLDS = 10**6
 
 Counts = npt.NDArray[np.float64]
 
@@ -103,6 +104,7 @@ class ConfusionMetric(_CountingMetric):
         if self.top_k is not None:
             predictions = _largest(predictions, self.top_k)
         if self.class_id is not None:
+            check_integer("class_id", self.class_id, 0, truth.shape[-1] - 1)
             truth, predictions = (a[..., self.class_id, None] for a in (truth, predictions))
         if weights is not None:
             weights = np.broadcast_to(weights, predictions.shape).reshape(-1, 1)
@@ -232,7 +234,7 @@ class AUC(_CountingMetric):
     """Area under the ROC or the precision-recall curve, by a Riemann sum over thresholds.
 
     Args:
-        num_thresholds: Number of thresholds, evenly spaced from 0 to 1.
+        num_thresholds: Number of thresholds, evenly spaced from 0 to 1; at most a million.
         curve: `"ROC"` or `"PR"`.
         summation_method: `"interpolation"` (trapezoids; for PR that of Davis and Goadrich, 2006),
             `"minoring"` (the lower of two heights) or `"majoring"` (the higher).
@@ -267,7 +269,7 @@ class AUC(_CountingMetric):
         super().__init__(dtype, name)
         self._given_thresholds = None if thresholds is None else sorted(thresholds)
         if self._given_thresholds is None:
-            count = check_integer("num_thresholds", num_thresholds, 2)
+            count = check_integer("num_thresholds", num_thresholds, 2, _MOST_THRESHOLDS)
             inner = [(i + 1) / (count - 1) for i in range(count - 2)]
         else:
             inner = _checked_thresholds(self._given_thresholds)

@@ -105,10 +105,13 @@ def sparse_top_k_categorical_accuracy(
 
 def _in_top_k(labels: Any, predictions: Any, k: int) -> Array:
     k = check_integer("k", k, 1)
-    of_label = np.take_along_axis(predictions, labels[..., None], axis=-1)
+    known = (labels >= 0) & (labels < predictions.shape[-1])
+    if not predictions.shape[-1]:
+        return np.zeros(labels.shape, np.float32)
+    of_label = np.take_along_axis(predictions, np.where(known, labels, 0)[..., None], axis=-1)
     larger = (predictions > of_label).sum(axis=-1)
     finite = np.isfinite(predictions).all(axis=-1)
-    return np.asarray((larger < k) & finite, np.float32)
+    return np.asarray((larger < k) & finite & known, np.float32)
 
 
 def _like(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from convlet.optimizers.nadam import Nadam
 from convlet.optimizers.optimizer import Optimizer
 from convlet.optimizers.rmsprop import RMSprop
 from convlet.optimizers.sgd import SGD
-from convlet.utils.validation import look_up, split_config
+from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
     "SGD",
@@ -70,6 +70,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
+    check_configurable("optimizer", optimizer)
     return {
         "module": "keras.optimizers",
         "class_name": type(optimizer).__name__,

@@ -10,6 +10,7 @@ A reader looks at these three alone, in memory; nothing is ever extracted to a d
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import io
 import json
 import os
@@ -24,7 +25,8 @@ from convlet.saving.json_text import LARGEST_TEXT, parse_json
 
 _METADATA, _CONFIG, _WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_LARGEST_EXPANSION = 100  # of a member that is larger than LARGEST_TEXT
+_LARGEST_EXPANSION = 100  # of a member that is larger than _SMALL
+_SMALL = 2**20  # bytes
 _ENCRYPTED = 0x1
 
 
@@ -85,6 +87,11 @@ def read_archive(path: str | os.PathLike[str]) -> Archive:
         struct.error,
     ) as error:
         raise ValueError(f"not a readable `.keras` zip file: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # A member that is said to begin before the file does.
+        raise ValueError(f"not a readable `.keras` zip file: {error}") from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -106,8 +113,8 @@ def _content(
     """Returns the bytes of a member, whose promised size has been checked before."""
     if member.flag_bits & _ENCRYPTED or member.compress_type not in _METHODS:
         raise ValueError(f"has a member {member.filename!r} that is encrypted or packed unusually.")
-    if largest is None:
-        largest = max(LARGEST_TEXT, _LARGEST_EXPANSION * member.compress_size)
+    expanded = max(_SMALL, _LARGEST_EXPANSION * member.compress_size)
+    largest = expanded if largest is None else min(largest, expanded)
     if member.file_size > largest:
         raise ValueError(
             f"has a member {member.filename!r} of {member.file_size} bytes, in "

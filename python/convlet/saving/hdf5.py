@@ -28,6 +28,7 @@ _ALLOWED_FILTERS = (1, 2)
 _LARGEST_EXPANSION = 1032
 _LARGEST_ATTRIBUTE = 16 * 2**20  # bytes
 _LONGEST_LIST = 10**6  # entries of an attribute that is a list of strings
+_MOST_MEMBERS = 10**5  # of a group whose members are all opened
 
 
 class Mismatch(ValueError):
@@ -61,6 +62,8 @@ def child(parent: h5py.Group, name: str, kind: type) -> Any:
     """
     import h5py
 
+    if name in ("", "."):
+        raise ValueError(f"has an empty name in a path below {parent.name!r}.")
     if name not in parent:
         return None
     link = parent.get(name, getlink=True)
@@ -136,6 +139,18 @@ def count_values(parent: h5py.Group) -> int:
     return total
 
 
+def check_member_count(parent: h5py.Group | dict[str, Any]) -> int:
+    """Returns how many members a group has, if they can all be opened.
+
+    Raises:
+        ValueError: If there are more than any model has.
+    """
+    count = len(parent)
+    if count > _MOST_MEMBERS:
+        raise ValueError(f"has a group of {count} members; at most {_MOST_MEMBERS} are read.")
+    return count
+
+
 def text_attribute(owner: h5py.Group, name: str) -> str | None:
     """Returns an attribute that is a string, or `None`."""
     if name not in owner.attrs:
@@ -159,6 +174,9 @@ def list_attribute(owner: h5py.Group, name: str) -> list[str]:
     for each in names:
         _check_attribute(owner, each)
         strings += [_as_text(value) for value in np.atleast_1d(owner.attrs[each])]
+    # The same object a million times would take more memory than the file.
+    if len(set(strings)) < len(strings) or len(strings) > _MOST_MEMBERS:
+        raise ValueError(f"has a list {name!r} that is too long or names something twice.")
     return strings
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 LARGEST_TEXT = 16 * 2**20  # bytes
 _DEEPEST = 100
+# Brackets and commas: each can stand for an object of a hundred bytes. A layer has some 50.
+_MOST_VALUES = 500_000
 _LONGEST_NUMBER = 40  # characters; a float64 needs 24
 
 
@@ -19,14 +21,18 @@ def parse_json(text: str | bytes, what: str) -> Any:
         what: What to call it in error messages.
 
     Raises:
-        ValueError: If it is not JSON, longer than 16 MB or nested deeper than 100, or if it holds
-            a number that is not finite or a dictionary with the same key twice.
+        ValueError: If it is not JSON, longer than 16 MB, of more than 500,000 values or nested
+            deeper than 100, or if it holds a number that is not finite or a dictionary with the same key twice.
     """
     if len(text) > LARGEST_TEXT:
         raise ValueError(f"{what} has {len(text)} bytes; at most {LARGEST_TEXT} are read.")
     try:
+        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        values = sum(decoded.count(mark) for mark in ",[{")
+        if values > _MOST_VALUES:
+            raise ValueError(f"{values} values; at most {_MOST_VALUES} are read")
         value = json.loads(
-            text.decode("utf-8") if isinstance(text, bytes) else text,
+            decoded,
             parse_constant=_refuse_constant,
             parse_float=_finite,
             parse_int=_integer,

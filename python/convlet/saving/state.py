@@ -116,8 +116,10 @@ def check_built(model: Saveable, doing: str) -> None:
     """Refuses a model that has no weights yet.
 
     Raises:
-        ValueError: In Keras's words.
+        ValueError: In Keras's words; or if it is no model at all.
     """
+    if not isinstance(model, Saveable):
+        raise ValueError(f"Expected `model` argument to be a model. Received: model={model!r}")
     if not model.built:
         raise ValueError(
             f"You are {doing} the weights of a model that has not yet been built. Try building "

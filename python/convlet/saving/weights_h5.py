@@ -114,7 +114,7 @@ def _refuse_other_layers(file: h5py.File, groups: Collection[str]) -> None:
 def _datasets(group: h5py.Group | dict[str, Any], path: str) -> list[h5py.Dataset]:
     """Returns the variables of a group by number: HDF5's order has "10" before "2"."""
     datasets = []
-    for index in range(len(group)):
+    for index in range(hdf5.check_member_count(group)):
         variable = hdf5.dataset(group, str(index))
         if variable is None:
             raise ValueError(f"has no variable '{index}' in {path!r}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,10 @@ def load_img(
         A Pillow image.
 
     Raises:
-        ValueError: If an argument has no meaning.
+        ValueError: If an argument has no meaning, or the image has more pixels than Pillow's
+            `Image.MAX_IMAGE_PIXELS` twice.
         TypeError: If `path` is neither a path nor a `BytesIO`.
-        OSError: If the file cannot be read or is not an image.
+        OSError: If the file cannot be read, is not an image or is a broken one.
     """
     pillow = _pillow("load_img")
     if color_mode not in _MODES:
@@ -61,7 +63,7 @@ def load_img(
         content = path
     else:
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
-    image: Image.Image = pillow.open(content)
+    image = _decoded(pillow, content)
     kept = _GRAY_MODES if color_mode == "grayscale" else (_MODES[color_mode],)
     if image.mode not in kept:
         image = image.convert(_MODES[color_mode])
@@ -179,6 +181,19 @@ def _pillow(function: str) -> Any:
             "pip install 'convlet[image]'"
         ) from error
     return Image
+
+
+def _decoded(pillow: Any, content: io.BytesIO) -> Image.Image:
+    """Decodes an image at once: Pillow alone would find out later that it is broken."""
+    try:
+        image: Image.Image = pillow.open(content)
+        image.load()
+    except pillow.DecompressionBombError as error:
+        raise ValueError(f"the image is too large: {error}") from error
+    # What Pillow raises for a damaged image depends on the damage.
+    except (EOFError, IndexError, OverflowError, SyntaxError, ValueError, struct.error) as error:
+        raise OSError(f"not a readable image: {error}") from error
+    return image
 
 
 def _inner_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -34,7 +34,7 @@ def check_real(
     """Returns `value` as a finite float within the bounds (both inclusive), or raises ValueError."""
     try:
         number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and minimum <= number <= maximum):
         bounds = (
@@ -42,6 +42,14 @@ def check_real(
         )
         raise ValueError(f"`{name}` must be a finite number{bounds}. Received: {name}={value!r}")
     return number
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number, an integer of any size among them, is a finite float."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def check_rate(name: str, value: Any) -> float:
@@ -146,9 +154,20 @@ def look_up(kind: str, identifier: Any, known: Mapping[str, Any]) -> Any:
     )
 
 
+def check_configurable(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is an object with `get_config`."""
+    if not hasattr(value, "get_config") or isinstance(value, type):
+        raise ValueError(
+            f"`{name}` must be an object with a configuration. "
+            f"Received: {name}={value!r} (of type {type(value)})"
+        )
+
+
 def split_config(kind: str, identifier: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Returns class name and arguments of an object's configuration, `{"class_name", "config"}`."""
-    class_name, config = identifier.get("class_name"), identifier.get("config", {})
+    is_mapping = isinstance(cast("Any", identifier), Mapping)
+    class_name = identifier.get("class_name") if is_mapping else None
+    config = identifier.get("config", {}) if is_mapping else None
     if not isinstance(class_name, str) or not isinstance(config, Mapping):
         raise ValueError(
             f"The configuration of {kind} must be a dictionary with keys 'class_name' (a string) "

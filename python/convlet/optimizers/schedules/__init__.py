@@ -14,7 +14,7 @@ from convlet.optimizers.schedules.learning_rate_schedule import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
-from convlet.utils.validation import look_up, split_config
+from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
     "CosineDecay",
@@ -51,6 +51,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     Raises:
         NotImplementedError: If it is of a class of the caller's own without `get_config`.
     """
+    check_configurable("learning_rate_schedule", learning_rate_schedule)
     return {
         "module": "keras.optimizers.schedules",
         "class_name": type(learning_rate_schedule).__name__,
