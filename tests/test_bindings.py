@@ -127,7 +127,7 @@ def method_calls() -> dict[str, dict[str, Any]]:
         "set_optimizer_slot": parameter,
         "set_optimizer_scalar": {"index": 0, "value": 1.0},
         "set_parameter_rules": {"rules": [{}, {}]},
-        "set_totals": {"rows": 2.0, "weight": 2.0, "loss": 1.0, "metrics": [1.0]},
+        "set_totals": {"rows": 2.0, "weight": 2.0, "loss": 1.0, "metrics": []},
     }
 
 

@@ -306,8 +306,10 @@ py::tuple totals_of(Network& network) {
   return py::make_tuple(totals.rows, totals.weight, totals.loss, totals.metrics);
 }
 
-void set_totals(Network& network, double rows, double weight, double loss,
-                const std::vector<double>& metrics) {
+void set_totals(Network& network, double rows, double weight, double loss, const py::list& sums) {
+  std::vector<double> metrics;
+  for (const py::handle& sum : sums)
+    metrics.push_back(value_of<double>(sum, "metrics", "real numbers"));
   const Turn turn(network.mutex());
   const std::size_t count = network.totals.metrics.size();
   if (metrics.size() != count) {

@@ -32,8 +32,12 @@ _locks: weakref.WeakSet[ThreadLock] = weakref.WeakSet()
 
 
 def _open_all() -> None:
+    lock: Any
     for lock in _locks:
-        lock._at_fork_reinit()  # as the standard library does
+        # What the forking thread holds, it will give back in the child. The standard library's own
+        # modules make their locks new in the same way.
+        if not lock._is_owned():
+            lock._at_fork_reinit()
 
 
 if hasattr(os, "register_at_fork"):
