@@ -148,7 +148,10 @@ def look_up(kind: str, identifier: Any, known: Mapping[str, Any]) -> Any:
 
 def split_config(kind: str, identifier: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Returns class name and arguments of an object's configuration, `{"class_name", "config"}`."""
-    class_name, config = identifier.get("class_name"), identifier.get("config", {})
+    given: Any = identifier
+    if not isinstance(given, Mapping):
+        given = {}
+    class_name, config = given.get("class_name"), given.get("config", {})
     if not isinstance(class_name, str) or not isinstance(config, Mapping):
         raise ValueError(
             f"The configuration of {kind} must be a dictionary with keys 'class_name' (a string) "
