@@ -200,3 +200,27 @@ def test_losses_and_metrics(copied):
     assert twin.result() == metric.result()
     twin.reset_state()
     assert metric.result() > 0.0
+
+
+def test_several_outputs_are_refused():
+    inputs = convlet.Input((4,))
+    hidden = layers.Dense(2)(inputs)
+    model = convlet.Model(inputs, [hidden, layers.Dense(3)(hidden)])
+    with pytest.raises(ValueError, match="several outputs and cannot be saved or copied"):
+        pickle.dumps(model)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_files_are_never_unpickled(tmp_path, monkeypatch, ending):
+    model = sequential()
+    model.compile("adam", "mse")
+    train(model)
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a file was unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    assert_equal_weights(convlet.models.load_model(path), model)
