@@ -31,15 +31,28 @@ if TYPE_CHECKING:
     from convlet._config import show_config
     from convlet._threads import get_num_threads, set_num_threads
     from convlet.dtype_policies import DTypePolicy
-    from convlet.layers import Input
+    from convlet.initializers import Initializer
+    from convlet.layers import Input, Layer
+    from convlet.layers.keras_tensor import KerasTensor
+    from convlet.losses import Loss
+    from convlet.metrics import Metric
     from convlet.models import Model, Sequential
+    from convlet.optimizers import Optimizer
+    from convlet.regularizers import Regularizer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DTypePolicy",
+    "Initializer",
     "Input",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "__version__",
     "activations",
@@ -65,18 +78,31 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "utils",
+    "version",
 ]
 
 # Everything is imported at its first use (PEP 562), so that `import convlet` costs next to nothing.
 _HOMES = {
     "DTypePolicy": "convlet.dtype_policies",
+    "Initializer": "convlet.initializers",
     "Input": "convlet.layers",
+    "KerasTensor": "convlet.layers.keras_tensor",
+    "Layer": "convlet.layers",
+    "Loss": "convlet.losses",
+    "Metric": "convlet.metrics",
     "Model": "convlet.models",
+    "Optimizer": "convlet.optimizers",
+    "Regularizer": "convlet.regularizers",
     "Sequential": "convlet.models",
     "get_num_threads": "convlet._threads",
     "set_num_threads": "convlet._threads",
     "show_config": "convlet._config",
 }
+
+
+def version() -> str:
+    """Returns the version of convlet."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.validation import check_integer, look_up
 
 __all__ = [
@@ -604,6 +605,8 @@ def get(identifier: Any) -> Activation:
         return layer  # type: ignore[no-any-return]
     if isinstance(identifier, Mapping):
         identifier = identifier.get("config")
+    if isinstance(identifier, str):
+        identifier = find_custom_object(identifier) or identifier
     known = {**_BY_NAME, **_OTHER_NAMES}
     if callable(identifier) and not any(identifier is value for value in known.values()):
         name = getattr(identifier, "__name__", None) or repr(identifier)
@@ -629,13 +632,19 @@ def serialize(activation: Activation) -> Any:
     return get(activation).__name__
 
 
-def deserialize(config: Any) -> Activation:
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
     """Returns the activation of the given name.
+
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Dictionary from names to functions of this module, or to classes of layers
+            that `get` takes.
 
     Raises:
         ValueError: If there is none.
     """
-    return get(config)
+    with custom_object_scope(custom_objects):
+        return get(config)
 
 
 def native_attributes(activation: Activation) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from convlet.utils.custom_objects import custom_object_scope
 from convlet.utils.naming import to_snake_case
 from convlet.utils.validation import (
     check_configurable,
@@ -232,9 +233,7 @@ def get(identifier: Any) -> Constraint | None:
     if type(identifier) in _CLASSES:
         constraint: Constraint = identifier
         return constraint
-    known: type[Constraint] = (
-        identifier if identifier in _CLASSES else look_up("constraint", identifier, _BY_NAME)
-    )
+    known: type[Constraint] = identifier if identifier in _CLASSES else _class_of(identifier)
     return known()
 
 
@@ -251,15 +250,32 @@ def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Constraint:
+def deserialize(
+    config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Constraint:
     """Makes a constraint from what `serialize` returned, or Keras's equivalent.
 
     Args:
-        config: Dictionary with the keys `"class_name"` and `"config"`.
+        config: Dictionary with the keys `"class_name"` and `"config"`, or a name.
+        custom_objects: Dictionary from names in it to classes of this module; others of the
+            caller's are refused.
 
     Raises:
         ValueError: If the class is unknown or an argument has no meaning.
     """
-    class_name, arguments = split_config("a constraint", config)
-    known: type[Constraint] = look_up("constraint", class_name, _BY_NAME)
-    return known.from_config(arguments)
+    with custom_object_scope(custom_objects):
+        if isinstance(config, str):
+            return _class_of(config)()
+        class_name, arguments = split_config("a constraint", config)
+        known: type[Constraint] = _class_of(class_name)
+        return known.from_config(arguments)
+
+
+def _class_of(identifier: Any) -> type[Constraint]:
+    known: type[Constraint] = look_up("constraint", identifier, _BY_NAME)
+    if known not in _CLASSES:
+        raise ValueError(
+            f"The constraint {identifier!r} is a class of the caller's own, which is not supported: "
+            "the compiled code applies the constraints"
+        )
+    return known

@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from convlet.utils.validation import check_configurable, split_config, suggestion
+from convlet.utils.validation import (
+    check_configurable,
+    refuse_unsupported,
+    split_config,
+    suggestion,
+)
 
 __all__ = ["DTypePolicy", "deserialize", "dtype_policy", "get", "serialize", "set_dtype_policy"]
 
@@ -144,33 +149,35 @@ def get(identifier: Any) -> DTypePolicy:
     return DTypePolicy(name)
 
 
-def serialize(policy: DTypePolicy) -> dict[str, Any]:
+def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
     """Returns a policy as Keras writes it.
 
     Args:
-        policy: A policy.
+        dtype_policy: A policy.
 
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
-    check_configurable("policy", policy)
+    check_configurable("dtype_policy", dtype_policy)
     return {
         "module": "keras",
         "class_name": "DTypePolicy",
-        "config": policy.get_config(),
+        "config": dtype_policy.get_config(),
         "registered_name": None,
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> DTypePolicy:
+def deserialize(config: Mapping[str, Any], custom_objects: None = None) -> DTypePolicy:
     """Makes a policy from what `serialize` returned, or Keras's equivalent.
 
     Args:
         config: Dictionary with the keys `"class_name"` and `"config"`.
+        custom_objects: `None`; nothing else is supported.
 
     Raises:
         ValueError: If it is of another form or names a policy that convlet does not support.
     """
+    refuse_unsupported("deserialize", {"custom_objects": (custom_objects, None)})
     class_name, arguments = split_config("a dtype policy", config)
     # FloatDTypePolicy: the name of the same class in files of Keras 3.0 to 3.3.
     if class_name not in ("DTypePolicy", "FloatDTypePolicy") or set(arguments) != {"name"}:

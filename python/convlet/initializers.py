@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.naming import to_snake_case
 from convlet.utils.random_state import generator
 from convlet.utils.validation import (
@@ -454,6 +455,8 @@ def get(identifier: Any) -> InitializerFunction:
     """
     if isinstance(identifier, Mapping):
         return deserialize(identifier)
+    if isinstance(identifier, str):
+        return _by_name(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
     if callable(identifier) and not isinstance(identifier, type):
@@ -481,18 +484,32 @@ def serialize(initializer: InitializerFunction) -> dict[str, Any]:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Initializer:
+def deserialize(
+    config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> InitializerFunction:
     """Makes an initializer from its configuration.
 
     Args:
-        config: Dictionary with the keys `"class_name"` and `"config"`.
+        config: Dictionary with the keys `"class_name"` and `"config"`, or a name.
+        custom_objects: Dictionary from names in it to classes or functions of the caller.
 
     Raises:
         ValueError: If the class is unknown.
     """
-    class_name, arguments = split_config("an initializer", config)
-    known: type[Initializer] = look_up("initializer", class_name, _BY_NAME)
-    return known.from_config(arguments)
+    with custom_object_scope(custom_objects):
+        if isinstance(config, str):
+            return _by_name(config)
+        class_name, arguments = split_config("an initializer", config)
+        known: type[Initializer] = look_up("initializer", class_name, _BY_NAME)
+        return known.from_config(arguments)
+
+
+def _by_name(name: str) -> InitializerFunction:
+    custom = find_custom_object(name)
+    if custom is not None and not isinstance(custom, type):
+        return custom  # type: ignore[no-any-return]
+    initializer: Initializer = look_up("initializer", name, _BY_NAME)()
+    return initializer
 
 
 def compute_fans(shape: Shape) -> tuple[int, int]:

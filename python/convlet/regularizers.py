@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convlet.utils.custom_objects import custom_object_scope
 from convlet.utils.naming import to_snake_case
 from convlet.utils.validation import (
     check_choice,
@@ -214,9 +215,7 @@ def get(identifier: Any) -> Regularizer | None:
     if type(identifier) in _CLASSES:
         regularizer: Regularizer = identifier
         return regularizer
-    known: type[Regularizer] = (
-        identifier if identifier in _CLASSES else look_up("regularizer", identifier, _BY_NAME)
-    )
+    known: type[Regularizer] = identifier if identifier in _CLASSES else _class_of(identifier)
     return known()
 
 
@@ -233,18 +232,35 @@ def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Regularizer:
+def deserialize(
+    config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Regularizer:
     """Makes a regularizer from what `serialize` returned, or Keras's equivalent.
 
     Args:
-        config: Dictionary with the keys `"class_name"` and `"config"`.
+        config: Dictionary with the keys `"class_name"` and `"config"`, or a name.
+        custom_objects: Dictionary from names in it to classes of this module; others of the
+            caller's are refused.
 
     Raises:
         ValueError: If the class is unknown or an argument has no meaning.
     """
-    class_name, arguments = split_config("a regularizer", config)
-    known: type[Regularizer] = look_up("regularizer", class_name, _BY_NAME)
-    return known.from_config(arguments)
+    with custom_object_scope(custom_objects):
+        if isinstance(config, str):
+            return _class_of(config)()
+        class_name, arguments = split_config("a regularizer", config)
+        known: type[Regularizer] = _class_of(class_name)
+        return known.from_config(arguments)
+
+
+def _class_of(identifier: Any) -> type[Regularizer]:
+    known: type[Regularizer] = look_up("regularizer", identifier, _BY_NAME)
+    if known not in _CLASSES:
+        raise ValueError(
+            f"The regularizer {identifier!r} is a class of the caller's own, which is not supported: "
+            "the compiled code computes the penalties"
+        )
+    return known
 
 
 def _factor(name: str, value: Any) -> float:

@@ -95,6 +95,12 @@ class Saveable(Layer):
 
         api.load_weights(self, filepath, skip_mismatch)
 
+    def __reduce__(self) -> Any:
+        """Makes `pickle` and `copy` go through the bytes of a `.keras` file, as in Keras."""
+        from convlet.saving.pickling import reduce_model
+
+        return reduce_model(self)
+
     def to_json(self) -> str:
         """Returns the configuration as JSON, for `convlet.models.model_from_json`.
 

@@ -114,6 +114,14 @@ class Variable:
         network.set_parameter(index, self.numpy())
         self.network, self._index, self._view = network, index, view
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy holds its own array, like a variable that no model has bound yet.
+        return {**vars(self), "_view": self.numpy(), "network": None, "_index": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._view.flags.writeable = False
+
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
         if copy is False and dtype not in (None, np.float32):
             raise ValueError(f"A view of variable '{self.path}' has dtype float32, not {dtype}")

@@ -59,6 +59,7 @@ from convlet.layers.separable_conv2d import SeparableConv2D
 from convlet.layers.unit_normalization import UnitNormalization
 from convlet.layers.up_sampling2d import UpSampling2D
 from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
+from convlet.utils.custom_objects import custom_object_scope
 from convlet.utils.validation import check_configurable, look_up, split_config
 
 # Keras's other names of the same classes.
@@ -237,11 +238,14 @@ def serialize(layer: Layer) -> dict[str, Any]:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Layer:
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Layer:
     """Makes a layer from what `serialize` returned, or Keras's equivalent.
 
     Args:
         config: Dictionary with the keys `"class_name"` and `"config"`.
+        custom_objects: Dictionary from names in it to classes of the caller.
 
     Returns:
         A layer.
@@ -249,6 +253,7 @@ def deserialize(config: Mapping[str, Any]) -> Layer:
     Raises:
         ValueError: If the class is unknown or an argument is not supported.
     """
-    class_name, arguments = split_config("a layer", config)
-    known: type[Layer] = look_up("layer", class_name, _CLASSES)
-    return known.from_config(arguments)
+    with custom_object_scope(custom_objects):
+        class_name, arguments = split_config("a layer", config)
+        known: type[Layer] = look_up("layer", class_name, _CLASSES)
+        return known.from_config(arguments)

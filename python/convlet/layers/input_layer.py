@@ -71,6 +71,9 @@ class InputLayer(Layer):
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
         return []
 
+    def __reduce__(self) -> Any:
+        return type(self).from_config, (self.get_config(),)  # with a symbolic tensor of its own
+
     def get_config(self) -> dict[str, Any]:
         return {
             "batch_shape": self.batch_shape,

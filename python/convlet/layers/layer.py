@@ -353,6 +353,10 @@ class Layer:
         """Makes a layer from what `get_config` returned."""
         return cls(**config)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has weights of its own, and no place in a model, as in Keras.
+        return {**vars(self), "_calls": []}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 

@@ -44,6 +44,7 @@ from convlet.losses.functions import (
     squared_hinge,
 )
 from convlet.losses.loss import Loss, LossFunctionWrapper
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
@@ -137,6 +138,8 @@ def get(identifier: Any) -> Loss:
         ValueError: If it stands for none. Unlike Keras, which waits until the first batch, this
             is so already in `compile`.
     """
+    if isinstance(identifier, str):
+        identifier = find_custom_object(identifier) or identifier
     if isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, Mapping):
@@ -163,13 +166,19 @@ def serialize(loss: Loss) -> dict[str, Any]:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Loss:
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
     """Returns the loss that `serialize` was given.
 
+    Args:
+        name: What `serialize` returned, or a name.
+        custom_objects: Dictionary from names to classes or functions of the caller.
+
     Raises:
-        ValueError: If the configuration is of another form or names no loss of this module.
+        ValueError: If the configuration is of another form or names no loss of this module
+            or of `custom_objects`.
     """
-    return get(config)
+    with custom_object_scope(custom_objects):
+        return get(name)
 
 
 def is_automatic(identifier: Any) -> bool:

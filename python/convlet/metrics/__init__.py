@@ -65,6 +65,7 @@ from convlet.metrics.means import (
     TopKCategoricalAccuracy,
 )
 from convlet.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.naming import to_snake_case
 from convlet.utils.validation import check_configurable, look_up, split_config
 
@@ -213,6 +214,8 @@ def get(identifier: Any) -> Metric:
     Raises:
         ValueError: If it stands for none.
     """
+    if isinstance(identifier, str):
+        identifier = find_custom_object(identifier) or identifier
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, Mapping):
@@ -239,13 +242,19 @@ def serialize(metric: Metric) -> dict[str, Any]:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Metric:
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
     """Returns the metric that `serialize` was given.
 
+    Args:
+        config: What `serialize` returned, or a name.
+        custom_objects: Dictionary from names to classes or functions of the caller.
+
     Raises:
-        ValueError: If the configuration is of another form or names no metric of this module.
+        ValueError: If the configuration is of another form or names no metric of this module
+            or of `custom_objects`.
     """
-    return get(config)
+    with custom_object_scope(custom_objects):
+        return get(config)
 
 
 def is_accuracy(identifier: Any) -> bool:

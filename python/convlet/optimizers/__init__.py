@@ -17,6 +17,7 @@ from convlet.optimizers.nadam import Nadam
 from convlet.optimizers.optimizer import Optimizer
 from convlet.optimizers.rmsprop import RMSprop
 from convlet.optimizers.sgd import SGD
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
@@ -79,20 +80,26 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> Optimizer:
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Optimizer:
     """Makes an optimizer from what `serialize` returned, or Keras's equivalent.
 
     Args:
         config: Dictionary with the keys `"class_name"` and `"config"`.
+        custom_objects: Dictionary from names in it to classes of the caller.
 
     Raises:
         ValueError: If the class is unknown or an argument has no meaning.
     """
-    class_name, arguments = split_config("an optimizer", config)
-    optimizer: Optimizer = _class_of(class_name).from_config(arguments)
-    return optimizer
+    with custom_object_scope(custom_objects):
+        class_name, arguments = split_config("an optimizer", config)
+        optimizer: Optimizer = _class_of(class_name).from_config(arguments)
+        return optimizer
 
 
 def _class_of(identifier: Any) -> Any:
+    if isinstance(identifier, str) and isinstance(find_custom_object(identifier), type):
+        return find_custom_object(identifier)
     name = identifier.lower() if isinstance(identifier, str) else identifier
     return look_up("optimizer", name, _CLASSES)

@@ -347,6 +347,10 @@ class Optimizer:
             **self.constants(),
         }
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is trained as far as this one, but no network's.
+        return {**vars(self), "_network": None, "_parameters": ()}
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
         """Makes an optimizer from what `get_config` returned."""

@@ -103,6 +103,10 @@ class OptimizerVariable:
         self._value = self.value
         self._read = self._write = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy holds its own array, wherever the value of this one lives.
+        return {**vars(self), "_value": self.value, "_read": None, "_write": None}
+
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         del copy
         return np.array(self.value, dtype)

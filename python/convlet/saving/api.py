@@ -26,7 +26,7 @@ from convlet.saving.state import (
     restore_optimizer,
     warn_of_skipped,
 )
-from convlet.utils.custom_objects import custom_object_scope
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.placeholders import placeholders
 from convlet.utils.validation import check_bool, refuse_unsupported
 
@@ -364,7 +364,8 @@ def _from_config(config: Any) -> Any:
         normal = normalized(config, "model")
         if not isinstance(normal, Mapping):
             raise ValueError("The configuration of a model must be a dictionary.")
-        known: Any = classes("model")[normal["class_name"]]
+        name = normal["class_name"]
+        known: Any = find_custom_object(name) or classes("model")[name]
         model = known.from_config(normal["config"])
         build_config = normal.get("build_config")
         if not model.built and isinstance(build_config, Mapping):

@@ -58,8 +58,11 @@ def write_archive(
             member.write(weights.getbuffer())
 
 
-def read_archive(path: str | os.PathLike[str]) -> Archive:
+def read_archive(path: str | os.PathLike[str] | BinaryIO) -> Archive:
     """Reads a `.keras` file.
+
+    Args:
+        path: Its path, or the open file.
 
     Raises:
         ValueError: If it is not such an archive, is damaged, or is made to harm: a member twice,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from convlet.utils.custom_objects import CustomObjectScope, custom_object_scope
 from convlet.utils.interactive import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 Sequence = PyDataset
 
 __all__ = [
+    "CustomObjectScope",
     "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",
     "clear_session",
+    "custom_object_scope",
     "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",

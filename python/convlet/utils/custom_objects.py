@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from typing import Any
 
 _objects: ContextVar[Mapping[str, Any]] = ContextVar("convlet_custom_objects")
 
 
-@contextlib.contextmanager
-def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
-    """Makes names stand for objects of the caller inside the block.
+class CustomObjectScope:
+    """Makes names stand for objects of the caller inside a `with` block.
 
     Args:
-        objects: Dictionary from name to class or function, or `None`. Names that configurations
-            contain are looked up in it; nothing is ever imported because a file names it.
+        custom_objects: Dictionary from name to class or function, or `None`. Names that
+            configurations contain are looked up in it; nothing is ever imported because a file
+            names it.
 
     Raises:
         ValueError: If it is something else.
     """
-    given: Any = {} if objects is None else objects
-    if not isinstance(given, Mapping) or not all(
-        isinstance(name, str) and callable(value) for name, value in given.items()
-    ):
-        raise ValueError(
-            "`custom_objects` must be a dictionary from names to classes or functions. "
-            f"Received: custom_objects={objects!r}"
-        )
-    token = _objects.set({**_objects.get({}), **given})
-    try:
-        yield
-    finally:
-        _objects.reset(token)
+
+    def __init__(self, custom_objects: Mapping[str, Any] | None) -> None:
+        given: Any = {} if custom_objects is None else custom_objects
+        if not isinstance(given, Mapping) or not all(
+            isinstance(name, str) and callable(value) for name, value in given.items()
+        ):
+            raise ValueError(
+                "`custom_objects` must be a dictionary from names to classes or functions. "
+                f"Received: custom_objects={custom_objects!r}"
+            )
+        self.custom_objects = dict(given)
+        self._tokens: list[Token[Mapping[str, Any]]] = []
+
+    def __enter__(self) -> CustomObjectScope:  # noqa: PYI034 (Self is in Python 3.11)
+        self._tokens.append(_objects.set({**_objects.get({}), **self.custom_objects}))
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        _objects.reset(self._tokens.pop())
+
+
+custom_object_scope = CustomObjectScope
 
 
 def find_custom_object(name: str) -> Any:

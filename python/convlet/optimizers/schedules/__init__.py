@@ -14,6 +14,7 @@ from convlet.optimizers.schedules.learning_rate_schedule import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
+from convlet.utils.custom_objects import custom_object_scope
 from convlet.utils.validation import check_configurable, look_up, split_config
 
 __all__ = [
@@ -60,15 +61,19 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     }
 
 
-def deserialize(config: Mapping[str, Any]) -> LearningRateSchedule:
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> LearningRateSchedule:
     """Makes a schedule from what `serialize` returned, or Keras's equivalent.
 
     Args:
         config: Dictionary with the keys `"class_name"` and `"config"`.
+        custom_objects: Dictionary from names in it to classes of the caller.
 
     Raises:
         ValueError: If the class is unknown or an argument has no meaning.
     """
-    class_name, arguments = split_config("a learning rate schedule", config)
-    known: type[LearningRateSchedule] = look_up("learning rate schedule", class_name, _CLASSES)
-    return known.from_config(arguments)
+    with custom_object_scope(custom_objects):
+        class_name, arguments = split_config("a learning rate schedule", config)
+        known: type[LearningRateSchedule] = look_up("learning rate schedule", class_name, _CLASSES)
+        return known.from_config(arguments)
