@@ -291,9 +291,13 @@ def test_wrong_arguments_of_optimizers(core: ModuleType) -> None:
 
 
 def test_wrong_settings(core: ModuleType) -> None:
+    flops, shares = core.get_serial_flops(), core.get_fixed_shares()
     for value in (*ARRAYS.values(), *NUMBERS.values()):
         attempt(core.round_bfloat16, value)
         attempt(core.set_serial_flops, value)
+        attempt(core.set_fixed_shares, value)
+    core.set_serial_flops(flops)
+    core.set_fixed_shares(shares)
     before = core.get_num_threads()
     for value in (0, -1, 1025, 2**31 - 1, 2**64, 1.5, "2", None):
         assert not attempt(core.set_num_threads, value)
