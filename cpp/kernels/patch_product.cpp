@@ -116,11 +116,12 @@ template <int MR, int NR, class Epilogue, class Item>
   epilogue.template operator()<MR, NR>(sums, out, rows, columns);
 }
 
-// The last, smaller tile: as high as its rows.
+// The last, smaller tile: the smallest of a few heights that holds it, among them those that are
+// left of 32 and 64 rows.
 template <int MR, int NR, class Epilogue, class Item>
 void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels, Item>& cursor, int rows,
                const Item* panel, Columns columns, const Epilogue& epilogue) {
-  constexpr int kLess = MR - Epilogue::kPixels;
+  constexpr int kLess = MR - std::max(Epilogue::kPixels, MR > 8 ? 4 : 2);
   if constexpr (kLess > 0) {
     if (rows * Epilogue::kPixels <= kLess)
       return last_tile<kLess, NR>(g, cursor, rows, panel, columns, epilogue);
