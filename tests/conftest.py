@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from types import ModuleType
@@ -11,10 +12,25 @@ import numpy as np
 import pytest
 
 from convlet import _native
+from sanitizers import SANITIZED
 
 # The float32 code of a level with bfloat16 products is that of the level without: one test says so,
 # the others need not run twice.
 LEVELS = [level for level in _native.available_levels() if not level.endswith("-bf16")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out, and says so, what cannot run under the sanitizers."""
+    for item in items:
+        marker = item.get_closest_marker("unsanitized")
+        if SANITIZED and marker is not None:
+            reason = f"under the sanitizers: {marker.kwargs['reason']}"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    """Leaves the thousands of tests out of what `clear_session` looks through each time."""
+    gc.freeze()
 
 
 @pytest.fixture(params=LEVELS or _native.available_levels())

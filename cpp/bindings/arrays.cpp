@@ -87,13 +87,13 @@ void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
 }
 
 Attributes attributes_of(const py::dict& values) {
-  std::map<std::string, AttributeValue> attributes;
+  Attributes attributes;
   for (const auto& [key, value] : values) {
     const auto name =
         value_of<std::string>(key, "attributes", "a dictionary with strings for keys");
-    attributes.emplace(name, attribute_of(value, name));
+    attributes.set(name, attribute_of(value, name));
   }
-  return Attributes(std::move(attributes));
+  return attributes;
 }
 
 }  // namespace convlet

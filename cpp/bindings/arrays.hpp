@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <cstdint>
 #include <string>
@@ -15,6 +16,15 @@
 namespace convlet {
 
 namespace py = pybind11;
+
+// What is inside, for docstrings and stubs; to pybind11 they are dict, tuple and list.
+using Float32 = py::array_t<float>;
+using Options = py::typing::Dict<py::str, py::object>;
+template <class... T>
+using TupleOf = py::typing::Tuple<T...>;
+template <class T>
+using ListOf = py::typing::List<T>;
+using Dimensions = TupleOf<int, py::ellipsis>;
 
 // (n, *row), n any: what the caller's array must look like.
 void check_rows(const py::array& array, const Shape& row, const char* argument);

@@ -11,8 +11,8 @@ namespace convlet {
 namespace {
 
 // Value and gradient of a criterion for each of y_pred's rows, which are positions.
-py::tuple criterion(const std::string& name, const py::dict& attributes, const py::array& y_true,
-                    const py::array& y_pred) {
+TupleOf<Float32, Float32> criterion(const std::string& name, const Options& attributes,
+                                    const py::array& y_true, const py::array& y_pred) {
   const Shape shape = shape_of(y_pred);
   if (shape.size() != 2)
     throw ValueError("`y_pred` must have shape (rows, n). Received: " + tuple_string(shape));
@@ -48,7 +48,7 @@ float* writable(py::array& array, std::int64_t size, const char* argument) {
 }
 
 // One step of an optimizer, in place, on arrays the caller owns.
-void optimizer_step(const std::string& name, const py::dict& attributes, py::array w,
+void optimizer_step(const std::string& name, const Options& attributes, py::array w,
                     const py::array& g, std::vector<py::array> slots, double learning_rate,
                     std::int64_t iteration) {
   const auto optimizer = make_optimizer(name, attributes_of(attributes));

@@ -2,6 +2,7 @@
 #include "engine/network.hpp"
 
 #include "bindings/arrays.hpp"
+#include "bindings/group.hpp"
 #include "bindings/register.hpp"
 #include "engine/turn.hpp"
 
@@ -49,7 +50,12 @@ py::array view_of(const float* data, const Shape& shape, const py::handle& owner
   return view;
 }
 
-py::list parameters_of(const py::object& self) {
+void check_parameter(const Network& network, std::size_t index) {
+  if (index >= network.program().parameters.size())
+    throw py::index_error("There is no parameter " + std::to_string(index));
+}
+
+ListOf<TupleOf<int, std::string, Float32>> parameters_of(const py::object& self) {
   const auto& network = self.cast<const Network&>();
   py::list list;
   for (const Parameter& p : network.program().parameters) {
@@ -58,22 +64,57 @@ py::list parameters_of(const py::object& self) {
   return list;
 }
 
-void set_parameter(Network& network, std::size_t index, const py::array& value) {
+// Copies of some parameters, all of them from between the same two steps of training.
+ListOf<Float32> read_parameters(Network& network, const std::vector<std::size_t>& indices) {
   const auto& parameters = network.program().parameters;
-  if (index >= parameters.size())
-    throw py::index_error("There is no parameter " + std::to_string(index));
-  check_shape(value, parameters[index].shape, "value");
-  const float* data = data_of<float>(value, "value");
+  py::list copies;
+  std::vector<float*> to;
+  for (const std::size_t index : indices) {
+    check_parameter(network, index);
+    py::array_t<float> copy(parameters[index].shape);
+    to.push_back(copy.mutable_data());
+    copies.append(copy);
+  }
+  {
+    const py::gil_scoped_release release;
+    const Turn turn(network.mutex());
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      const Parameter& parameter = parameters[indices[i]];
+      std::copy_n(network.parameters() + parameter.at, elements(parameter.shape), to[i]);
+    }
+  }
+  return copies;
+}
+
+// Sets all of them or, where something is wrong, none.
+void write_parameters(Network& network, const std::vector<std::size_t>& indices,
+                      const ListOf<Float32>& values) {
+  if (indices.size() != values.size())
+    throw ValueError("There must be as many `values` as `indices`.");
+  std::vector<py::array> arrays;  // which the list may lose meanwhile
+  std::vector<const float*> from;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    check_parameter(network, indices[i]);
+    arrays.push_back(value_of<py::array>(values[i], "values", "a list of arrays"));
+    check_shape(arrays.back(), network.program().parameters[indices[i]].shape, "value");
+    from.push_back(data_of<float>(arrays.back(), "value"));
+  }
   const py::gil_scoped_release release;
   const Turn turn(network.mutex());
-  network.set_parameter(index, data);
+  for (std::size_t i = 0; i < from.size(); ++i) network.set_parameter(indices[i], from[i]);
+}
+
+void set_parameter(Network& network, std::size_t index, const py::array& value) {
+  ListOf<Float32> values;
+  values.append(value);
+  write_parameters(network, {index}, values);
 }
 
 void require_training(const Network& network) {
   if (!network.can_train()) throw ValueError("Call configure_training() first.");
 }
 
-py::list optimizer_slots(const py::object& self) {
+ListOf<TupleOf<std::string, int, Float32>> optimizer_slots(const py::object& self) {
   auto& network = self.cast<Network&>();
   require_training(network);
   // The views keep the updater: configure_training() replaces the network's.
@@ -120,7 +161,7 @@ void set_optimizer_scalar(Network& network, std::size_t index, float value) {
   scalars[index] = value;
 }
 
-void set_parameter_rules(Network& network, const std::vector<py::dict>& rules) {
+void set_parameter_rules(Network& network, const std::vector<Options>& rules) {
   require_training(network);
   std::vector<Attributes> attributes;
   for (const py::dict& rule : rules) attributes.push_back(attributes_of(rule));
@@ -198,21 +239,64 @@ Dataset dataset_of(const Network& network, const py::array& x, const py::array& 
   return data;
 }
 
+void set_group(Network& network, int rank, int size, bool is_sharded,
+               std::optional<py::typing::Callable<void(py::array)>> all_reduce) {
+  std::shared_ptr<Group> group;
+  if (all_reduce) {
+    if (rank < 0 || rank >= size)
+      throw ValueError("`rank` must be from 0 to `size` - 1. Received: rank=" +
+                       std::to_string(rank) + ", size=" + std::to_string(size));
+    group = std::make_shared<PythonGroup>(rank, size, is_sharded, std::move(*all_reduce));
+  }
+  {
+    const py::gil_scoped_release release;
+    const Turn turn(network.mutex());
+    network.swap_group(group);
+  }
+}
+
+// f() without the interpreter's lock, in this thread's turn; then raises what the group has raised.
+template <class F>
+void call_in_group(Network& network, F&& f) {
+  std::shared_ptr<Group> group;
+  {
+    const py::gil_scoped_release release;
+    const Turn turn(network.mutex());
+    group = network.group();
+    f();
+  }
+  if (group != nullptr) static_cast<PythonGroup&>(*group).check();
+}
+
+// How many batches the rows make; others of a group may have more.
+std::int64_t batches_of(std::int64_t rows, std::int64_t batch_size,
+                        std::optional<std::int64_t> batches) {
+  check_batch_size(batch_size);
+  const std::int64_t own = rows == 0 ? 0 : (rows - 1) / batch_size + 1;
+  if (batches.value_or(own) < own)
+    throw ValueError("`batches` must be at least " + std::to_string(own) +
+                     ". Received: " + std::to_string(*batches));
+  return batches.value_or(own);
+}
+
 void train(Network& network, const py::array& x, const py::array& y,
            const std::optional<py::array>& order, std::int64_t begin, std::int64_t end,
            std::int64_t batch_size, const std::optional<py::array>& sample_weight,
-           const std::optional<py::array>& learning_rates, std::optional<py::array> outputs) {
+           const std::optional<py::array>& learning_rates, std::optional<py::array> outputs,
+           std::optional<std::int64_t> batches) {
   const Dataset data = dataset_of(network, x, y, order, sample_weight, begin, end, outputs);
-  check_batch_size(batch_size);
-  if (begin == end) return;
+  const std::int64_t count = batches_of(end - begin, batch_size, batches);
+  if (count == 0) return;
   const float* rates = nullptr;
   if (learning_rates) {
-    check_shape(*learning_rates, {(end - begin - 1) / batch_size + 1}, "learning_rates");
+    check_shape(*learning_rates, {count}, "learning_rates");
     rates = data_of<float>(*learning_rates, "learning_rates");
   }
-  const py::gil_scoped_release release;
-  const Turn turn(network.mutex());
-  network.train(data, begin, end, batch_size, rates);
+  call_in_group(network, [&] {
+    if (network.group() == nullptr && count > batches_of(end - begin, batch_size, {}))
+      throw ValueError("Only in a group can a batch be empty.");
+    network.train(data, begin, end, batch_size, count, rates);
+  });
 }
 
 void evaluate(Network& network, const py::array& x, const py::array& y, std::int64_t begin,
@@ -227,7 +311,8 @@ void evaluate(Network& network, const py::array& x, const py::array& y, std::int
 }
 
 void train_forward(Network& network, const py::array& x, const std::optional<py::array>& order,
-                   std::int64_t begin, std::int64_t end, py::array out) {
+                   std::int64_t begin, std::int64_t end, py::array out, std::int64_t first_row,
+                   std::optional<std::int64_t> group_rows) {
   require_training(network);
   const Rows rows = rows_of(x, network.program().tensors.front());
   const std::int64_t* visited = order_of(order);
@@ -240,10 +325,13 @@ void train_forward(Network& network, const py::array& x, const std::optional<py:
       throw ValueError("`order` names row " + std::to_string(row) + ", which is not there.");
   }
   float* to = outputs_of(network, out, end - begin);
-  if (begin == end) throw ValueError("A batch must have at least one row.");
-  const py::gil_scoped_release release;
-  const Turn turn(network.mutex());
-  network.train_forward(rows, visited, begin, end, to);
+  const std::int64_t batch_rows = group_rows.value_or(end - begin);
+  if (batch_rows == 0) throw ValueError("A batch must have at least one row.");
+  if (batch_rows < end - begin || first_row < 0 || first_row > batch_rows - (end - begin))
+    throw ValueError("The rows must be some of the batch's `group_rows`.");
+  call_in_group(network, [&] {
+    network.train_forward(rows, visited, begin, end, first_row, batch_rows, to);
+  });
 }
 
 void train_backward(Network& network, const py::array& dy, double loss,
@@ -252,11 +340,11 @@ void train_backward(Network& network, const py::array& dy, double loss,
   check_rows(dy, network.output_shape(), "dy");
   const float* data = data_of<float>(dy, "dy");
   const std::int64_t rows = dy.shape(0);
-  const py::gil_scoped_release release;
-  const Turn turn(network.mutex());
-  if (rows == 0 || rows != network.pending_rows())
-    throw ValueError("`dy` must have the rows of the last train_forward().");
-  network.train_backward(data, loss, learning_rate.value_or(network.learning_rate));
+  call_in_group(network, [&] {
+    if (rows != network.pending_rows())
+      throw ValueError("`dy` must have the rows of the last train_forward().");
+    network.train_backward(data, loss, learning_rate.value_or(network.learning_rate));
+  });
 }
 
 void evaluate_forward(Network& network, const py::array& x, std::int64_t begin, std::int64_t end,
@@ -300,13 +388,14 @@ void reset_metrics(Network& network) {
   network.totals.clear();
 }
 
-py::tuple totals_of(Network& network) {
+TupleOf<double, double, double, std::vector<double>> totals_of(Network& network) {
   const Turn turn(network.mutex());
   const Totals& totals = network.totals;
   return py::make_tuple(totals.rows, totals.weight, totals.loss, totals.metrics);
 }
 
-void set_totals(Network& network, double rows, double weight, double loss, const py::list& sums) {
+void set_totals(Network& network, double rows, double weight, double loss,
+                const ListOf<double>& sums) {
   std::vector<double> metrics;
   for (const py::handle& sum : sums)
     metrics.push_back(value_of<double>(sum, "metrics", "real numbers"));
@@ -350,8 +439,9 @@ void predict_as_in_training(Network& network, const py::array& x, py::array& out
   network.predict_as_in_training(rows, count, step, trainable, rests, to);
 }
 
-py::tuple vector_jacobian_product(Network& network, const py::array& x, const py::array& dy,
-                                  bool training, std::uint64_t step) {
+TupleOf<Float32, ListOf<Float32>> vector_jacobian_product(Network& network, const py::array& x,
+                                                          const py::array& dy, bool training,
+                                                          std::uint64_t step) {
   const Program& program = network.program();
   const Rows rows = rows_of(x, program.tensors.front());
   check_rows(dy, network.output_shape(), "dy");
@@ -376,9 +466,9 @@ py::tuple vector_jacobian_product(Network& network, const py::array& x, const py
   return py::make_tuple(dx, parts);
 }
 
-void configure_training(Network& network, const std::string& loss, const py::dict& loss_attributes,
-                        const std::string& optimizer, const py::dict& optimizer_attributes,
-                        const py::list& metrics) {
+void configure_training(Network& network, const std::string& loss, const Options& loss_attributes,
+                        const std::string& optimizer, const Options& optimizer_attributes,
+                        const ListOf<TupleOf<std::string, Options, bool>>& metrics) {
   std::vector<MetricSpec> specs;
   for (const py::handle& item : metrics) {
     const py::tuple metric = triple_of(item, "metrics");
@@ -390,8 +480,28 @@ void configure_training(Network& network, const std::string& loss, const py::dic
                              attributes_of(optimizer_attributes), specs);
 }
 
-py::tuple infer_op(const std::string& name, const py::dict& attributes,
-                   const py::args& input_shapes) {
+// pybind11's `__new__` leaves the network to `__init__`, which nobody has to call, and an object
+// without one reads memory that is not its own. Here `__new__` makes all of it.
+constexpr const char* kMaker = "_make";
+
+void make_whole(PyHeapTypeObject* type) {
+  type->ht_type.tp_new = [](PyTypeObject* of, PyObject* args, PyObject* kwargs) -> PyObject* {
+    const auto maker = py::reinterpret_steal<py::object>(
+        PyObject_GetAttrString(reinterpret_cast<PyObject*>(of), kMaker));
+    return maker ? PyObject_Call(maker.ptr(), args, kwargs) : nullptr;
+  };
+  type->ht_type.tp_init = [](PyObject*, PyObject*, PyObject*) { return 0; };
+}
+
+// Not a unique_ptr: where memory runs out while pybind11 registers the object, it would be deleted
+// twice.
+Network* make_network(const Dimensions& input_shape,
+                      const ListOf<TupleOf<std::string, Options, ListOf<py::int_>>>& ops) {
+  return new Network(shape_from(input_shape, "input_shape"), specs_from(ops));
+}
+
+TupleOf<Dimensions, ListOf<TupleOf<std::string, Dimensions, bool>>> infer_op(
+    const std::string& name, const Options& attributes, const py::Args<Dimensions>& input_shapes) {
   std::vector<Shape> inputs;
   for (const py::handle& shape : input_shapes) inputs.push_back(shape_from(shape, "input_shapes"));
   const auto op = make_op(name, attributes_of(attributes), inputs);
@@ -410,47 +520,78 @@ void register_network(py::module_& m) {
       "infer_op", &infer_op, arg("name"), arg("attributes"),
       "Output shape and parameters [(name, shape, is_trained), ...] of an op; shapes are per row.");
 
-  py::class_<Network>(m, "Network", py::module_local(),
+  py::class_<Network>(m, "Network", py::module_local(), py::is_final(),
+                      py::custom_type_setup(make_whole),
                       "A graph of ops with parameters, that trains and predicts.")
-      .def(py::init([](const py::tuple& input_shape, const py::list& ops) {
-             return std::make_unique<Network>(shape_from(input_shape, "input_shape"),
-                                              specs_from(ops));
-           }),
-           arg("input_shape"), arg("ops"))
-      .def_property_readonly("output_shape",
-                             [](const Network& n) { return py::tuple(py::cast(n.output_shape())); })
-      .def("parameters", &parameters_of)
-      .def("set_parameter", &set_parameter, arg("index"), arg("value"))
+      .def_static(kMaker, &make_network, py::return_value_policy::take_ownership,
+                  arg("input_shape"), arg("ops"), "What `__new__` returns.")
+      // For its signature: `__new__` has made the network, and pybind11 makes none twice.
+      .def(py::init(&make_network), arg("input_shape"), arg("ops"),
+           "Ops are (name, attributes, inputs): tensor 0 is the input, i + 1 what op i makes.")
+      .def_property_readonly(
+          "output_shape",
+          [](const Network& n) -> Dimensions { return py::tuple(py::cast(n.output_shape())); },
+          "Shape of a row of the output.")
+      .def("parameters", &parameters_of, "All parameters: (op, name, read-only view).")
+      .def("read_parameters", &read_parameters, arg("indices"),
+           "Copies of parameters, between two steps of a training.")
+      .def("write_parameters", &write_parameters, arg("indices"), arg("values"),
+           "Copies values into parameters, all or none.")
+      .def("set_parameter", &set_parameter, arg("index"), arg("value"),
+           "Copies values into a parameter.")
       .def("configure_training", &configure_training, arg("loss"), arg("loss_attributes"),
-           arg("optimizer"), arg("optimizer_attributes"), arg("metrics"))
-      .def_readwrite("learning_rate", &Network::learning_rate)
-      .def_readwrite("iterations", &Network::iterations)
-      .def("optimizer_slots", &optimizer_slots)
-      .def("set_optimizer_slot", &set_optimizer_slot, arg("index"), arg("value"))
-      .def("optimizer_scalars", &optimizer_scalars)
-      .def("set_optimizer_scalar", &set_optimizer_scalar, arg("index"), arg("value"))
-      .def("set_parameter_rules", &set_parameter_rules, arg("rules"))
+           arg("optimizer"), arg("optimizer_attributes"), arg("metrics"),
+           "Loss, optimizer and metrics (name, attributes, is_weighted); slots start anew.")
+      .def_readwrite("learning_rate", &Network::learning_rate, "Of the next step.")
+      .def_readwrite("iterations", &Network::iterations, "Steps that were done.")
+      .def("optimizer_slots", &optimizer_slots,
+           "State of the optimizer: (slot, parameter, read-only view).")
+      .def("set_optimizer_slot", &set_optimizer_slot, arg("index"), arg("value"),
+           "Copies values into a slot.")
+      .def("optimizer_scalars", &optimizer_scalars, "State of the optimizer that is not arrays.")
+      .def("set_optimizer_scalar", &set_optimizer_scalar, arg("index"), arg("value"),
+           "Sets one of them.")
+      .def("set_parameter_rules", &set_parameter_rules, arg("rules"),
+           "Penalty, constraint and decay of each parameter.")
+      .def("set_group", &set_group, arg("rank"), arg("size"), arg("is_sharded"),
+           arg("all_reduce").none(true),
+           "Trains together with other processes: `all_reduce` gets an array and puts in the place "
+           "of each "
+           "value its sum over all of them. `None`: alone again.")
       .def("train", &train, arg("x"), arg("y"), arg("order").none(true), arg("begin"), arg("end"),
            arg("batch_size"), arg("sample_weight").none(true),
-           arg("learning_rates").none(true) = py::none(), arg("outputs").none(true) = py::none())
+           arg("learning_rates").none(true) = py::none(), arg("outputs").none(true) = py::none(),
+           arg("batches").none(true) = py::none(),
+           "Trains on rows [begin, end) of the order, a step for each batch; adds to the totals.")
       .def("evaluate", &evaluate, arg("x"), arg("y"), arg("begin"), arg("end"), arg("batch_size"),
-           arg("sample_weight").none(true), arg("outputs").none(true) = py::none())
+           arg("sample_weight").none(true), arg("outputs").none(true) = py::none(),
+           "Adds loss and metrics of rows [begin, end) to the totals.")
       .def("train_forward", &train_forward, arg("x"), arg("order").none(true), arg("begin"),
-           arg("end"), arg("out"))
+           arg("end"), arg("out"), arg("first_row") = 0, arg("group_rows").none(true) = py::none(),
+           "The first half of a step whose loss the caller computes: outputs of a batch.")
       .def("train_backward", &train_backward, arg("dy"), arg("loss"),
-           arg("learning_rate").none(true) = py::none())
-      .def("evaluate_forward", &evaluate_forward, arg("x"), arg("begin"), arg("end"), arg("out"))
-      .def("count", &count, arg("loss"), arg("rows"))
-      .def("reset_metrics", &reset_metrics)
-      .def("metrics", &means)
-      .def("totals", &totals_of)
-      .def("set_totals", &set_totals, arg("rows"), arg("weight"), arg("loss"), arg("metrics"))
-      .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"))
-      .def("set_trainable", &set_trainable, arg("trainable"))
+           arg("learning_rate").none(true) = py::none(),
+           "The second half: gradients from those of the outputs, and the update.")
+      .def("evaluate_forward", &evaluate_forward, arg("x"), arg("begin"), arg("end"), arg("out"),
+           "Outputs of rows [begin, end), for a loss that the caller computes.")
+      .def("count", &count, arg("loss"), arg("rows"),
+           "Adds a batch whose loss the caller has computed to the totals.")
+      .def("reset_metrics", &reset_metrics, "Forgets the totals.")
+      .def("metrics", &means, "Loss and metrics, as means over what was counted.")
+      .def("totals", &totals_of, "What the means are made of: (rows, weight, loss, metrics).")
+      .def("set_totals", &set_totals, arg("rows"), arg("weight"), arg("loss"), arg("metrics"),
+           "Goes on with totals from another time.")
+      .def("predict", &predict, arg("x"), arg("out"), arg("begin"), arg("end"),
+           "Writes the outputs of rows [begin, end) into those rows of `out`.")
+      .def("set_trainable", &set_trainable, arg("trainable"),
+           "Says of each op whether training changes its parameters.")
       .def("predict_as_in_training", &predict_as_in_training, arg("x"), arg("out"), arg("step"),
-           arg("trainable"), arg("resting") = py::none())
+           arg("trainable"), arg("resting") = py::none(),
+           "Outputs of all rows as one batch, with dropout and statistics as in a step; ops that "
+           "rest do what they do in prediction.")
       .def("vector_jacobian_product", &vector_jacobian_product, arg("x"), arg("dy"),
-           arg("training") = false, arg("step") = 0);
+           arg("training") = false, arg("step") = 0,
+           "Gradients of sum(outputs * dy) by x and by each parameter.");
 }
 
 }  // namespace convlet

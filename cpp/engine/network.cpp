@@ -30,12 +30,13 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
         std::make_unique<Objective>(loss, loss_attributes, metrics, output_shape(), program_.tail);
   }
   auto new_updater = std::make_shared<Updater>(program_, optimizer, optimizer_attributes);
+  Totals new_totals{.metrics = std::vector<double>(metrics.size())};
+  // Nothing fails from here on.
   objective_ = std::move(new_objective);
   updater_ = std::move(new_updater);
+  totals = std::move(new_totals);
   abandon_pending();
   iterations = 0;
-  totals = {};
-  totals.metrics.resize(metrics.size());
   inference_.workers.clear();
   training_.workers.clear();
 }
@@ -63,15 +64,16 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
     crew.share_rows = share_rows;
   }
   if (crew.layout == nullptr || crew.layout->rows < rows || crew.meetings != meetings) {
+    auto layout = std::make_unique<Layout>(program_, mode, rows, meetings);
     crew.workers.clear();
     crew.meetings = std::move(meetings);
-    crew.layout = std::make_unique<Layout>(program_, mode, rows, crew.meetings);
+    crew.layout = std::move(layout);
   }
   while (crew.workers.size() < static_cast<std::size_t>(shares)) {
     const int share = static_cast<int>(crew.workers.size());
-    crew.workers.push_back(
-        std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows));
-    crew.workers.back()->totals.metrics.resize(totals.metrics.size());
+    auto worker = std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows);
+    worker->totals.metrics.resize(totals.metrics.size());
+    crew.workers.push_back(std::move(worker));
   }
   crew.shared.clear();
   for (const auto& worker : crew.workers) crew.shared.push_back(worker->shared());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
+#include "engine/group.hpp"
 #include "engine/layout.hpp"
 #include "engine/objective.hpp"
 #include "engine/phases.hpp"
@@ -62,10 +63,16 @@ class Network {
   float learning_rate = 0.001F;
   std::int64_t iterations = 0;
 
-  // Positions [begin, end) of the data set's order as batches of `batch_size`, a smaller one last,
-  // each one step of the optimizer, with learning_rates[i] in the i-th or (nullptr) learning_rate.
+  // From now on training is done together with other processes, or (nullptr) alone.
+  // The caller gets the group before.
+  void swap_group(std::shared_ptr<Group>& group) { group_.swap(group); }
+  const std::shared_ptr<Group>& group() const { return group_; }
+
+  // Positions [begin, end) of the data set's order as `batches` batches of `batch_size`, the last
+  // ones smaller or, in a group of which others have more rows, empty. Each is one step of the
+  // optimizer, with learning_rates[i] in the i-th or (nullptr) learning_rate.
   void train(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size,
-             const float* learning_rates);
+             std::int64_t batches, const float* learning_rates);
   // Loss and metrics of positions [begin, end), as batches of `batch_size` where that matters.
   void evaluate(const Dataset& data, std::int64_t begin, std::int64_t end, std::int64_t batch_size);
   // Sums of loss and metrics since the last reset, and the means that they make.
@@ -74,12 +81,15 @@ class Network {
 
   // One step of training in two halves, for a loss that the caller computes: the outputs for
   // positions [begin, end) of `order` (nullptr: 0, 1, 2, ...), and then, from the gradient with
-  // respect to them, the step. `loss` is the batch's.
+  // respect to them, the step. `loss` is the batch's. In a group they are the rows of a batch of
+  // group_rows from first_row on.
   void train_forward(const Rows& x, const std::int64_t* order, std::int64_t begin, std::int64_t end,
-                     float* out);
+                     std::int64_t first_row, std::int64_t group_rows, float* out);
   void train_backward(const float* dy, double loss, float rate);
-  // Rows that the first half was last done for; 0 after the second.
-  std::int64_t pending_rows() const { return pending_ ? pending_->rows : 0; }
+  // Rows that the first half was last done for; none after the second.
+  std::optional<std::int64_t> pending_rows() const {
+    return pending_ ? std::optional(pending_->rows) : std::nullopt;
+  }
   // An evaluation's batch, rows [begin, end) of x, in two halves for the same reason: the outputs,
   // and then the loss that the caller has computed of them.
   void evaluate_forward(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
@@ -123,6 +133,14 @@ class Network {
     bool whole;          // a worker's whole share stays in its arena
     Pass pass;
   };
+  // What this process does of a batch.
+  struct OwnPart {
+    std::int64_t first;  // position
+    std::int64_t rows;
+    std::int64_t first_row;  // its position in the batch
+    Batch batch;
+    std::int64_t batch_rows;
+  };
   // A step of training after its first half.
   struct Pending {
     Run run;
@@ -152,16 +170,23 @@ class Network {
   void carry(const Member& member, const Run& run, const Pass& pass, const Rows& x,
              std::int64_t begin, std::int64_t end, RowOf&& row_of, Turn&& turn, Home&& home) const;
   // A phase of one step whose work the team does in parts: part `part` of all workers' rows.
-  static void carry_part(const Run& run, const Phase& phase, const Pass& pass, int part,
-                         std::int64_t batch_rows);
+  static void carry_part(const Run& run, const Phase& phase, const Pass& pass, int part);
   // The same by a team of its own.
   template <class RowOf, class Turn, class Home>
   void carry_alone(const Run& run, const Rows& x, std::int64_t begin, std::int64_t end,
                    RowOf&& row_of, Turn&& turn, Home&& home) const;
   // A prediction of fewer rows than there are threads, which share each step's work.
   void predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t end, float* out);
-  // The pass over a batch of `rows` rows whose loss is wanted.
-  Pass judged(Pass pass, std::int64_t rows) const;
+  // What stands in a phase for the rows of this process, for those of the group.
+  static void join_sums(const Member& member, const Run& run, const Pass& pass, const Phase& phase);
+  // The part of positions [first, first + rows), which are a batch, or this process's own of one.
+  // Not thread-safe; `counts` has room for the group's.
+  OwnPart own_part(const Labels& labels, std::int64_t first, std::int64_t rows,
+                   std::span<double> counts);
+  // The pass over `rows` rows, those from first_row on of a batch of group_rows, whose loss is
+  // wanted.
+  Pass judged(Pass pass, std::int64_t rows, std::int64_t first_row, std::int64_t group_rows) const;
+  Pass judged(Pass pass, std::int64_t rows) const { return judged(pass, rows, 0, rows); }
   // Forgets the first half of a step of training.
   void abandon_pending();
   // One batch of an evaluation.
@@ -172,7 +197,17 @@ class Network {
   Updater::Step update_step(const Updater::Workers& workers, float rate, std::int64_t iteration,
                             std::int64_t rows);
   // Ends a step of training, together with the rest of the team.
-  void update(const Member& member, const Run& run, const Updater::Step& step);
+  void update(const Member& member, const Run& run, const Pass& pass, Updater::Step step);
+  // Adds up the gradients of the group; false: that failed.
+  bool gather(const Member& member, const Run& run, const Pass& pass, const Updater::Step& step);
+  // Parameters that are not trained become means over the group's rows: before and after their
+  // sum, in the place of their gradients.
+  void weigh_state(const Run& run, float weight, float* gradient) const;
+  void take_state(const Run& run, float* gradient);
+  template <class F>
+  void for_state(const Run& run, F&& f) const;
+  // After the last of some steps of training.
+  void end_steps(const Run& run);
   // Lets ops bring the parameters that are not trained up to date.
   void update_state(const Run& run);
   Updater::Workers workers_of(const Run& run) const;
@@ -191,6 +226,8 @@ class Network {
   std::vector<bool> packed_for_data_;  // by step: up to date for the data gradient, too
   std::unique_ptr<Objective> objective_;
   std::shared_ptr<Updater> updater_;
+  std::shared_ptr<Group> group_;
+  bool group_failed_ = false;
   std::optional<Pending> pending_;
   Crew inference_;
   Crew training_;

@@ -74,12 +74,12 @@ bool Objective::depends_on_batches() const {
   return reduction_ != Reduction::kMean || loss_->ignored_class() || doubles_binary_targets();
 }
 
-// What the sum over rows, each of them a mean over its positions, is divided by.
-double Objective::divisor(const Labels& labels, std::int64_t first, std::int64_t rows) const {
+// What a mean over rows, each of them a mean over its positions, divides their sum by.
+double Objective::counted_weight(const Labels& labels, std::int64_t first,
+                                 std::int64_t rows) const {
   const std::int64_t positions = loss_->positions();
-  if (reduction_ == Reduction::kSum) return 1.0 / static_cast<double>(positions);
   const auto ignored = loss_->ignored_class();
-  if (reduction_ == Reduction::kMean && !ignored) return static_cast<double>(rows);
+  if (reduction_ != Reduction::kWeightedMean && !ignored) return static_cast<double>(rows);
   const bool weighs = reduction_ == Reduction::kWeightedMean && labels.sample_weight != nullptr;
   double total = 0.0;
   for (std::int64_t i = first; i < first + rows; ++i) {
@@ -93,16 +93,29 @@ double Objective::divisor(const Labels& labels, std::int64_t first, std::int64_t
   return total / static_cast<double>(positions);
 }
 
-Batch Objective::batch(const Labels& labels, std::int64_t first, std::int64_t rows) const {
+BatchSums Objective::batch_sums(const Labels& labels, std::int64_t first, std::int64_t rows) const {
+  BatchSums sums{.rows = static_cast<double>(rows)};
+  if (!depends_on_batches()) return sums;
+  sums.weight = counted_weight(labels, first, rows);
+  if (doubles_binary_targets() && !all_binary(labels, first, rows)) sums.not_binary = 1.0;
+  return sums;
+}
+
+Batch Objective::batch(const Labels& labels, const BatchSums& sums) const {
   Batch batch{.labels = &labels};
   if (depends_on_batches()) {
-    const double by = divisor(labels, first, rows);
-    batch.factor = by == 0.0 ? 0.0 : static_cast<double>(rows) / by;  // as Keras divides
-    batch.binary_targets = doubles_binary_targets() && all_binary(labels, first, rows);
+    const bool is_sum = reduction_ == Reduction::kSum;
+    const double by = is_sum ? 1.0 / static_cast<double>(loss_->positions()) : sums.weight;
+    batch.factor = by == 0.0 ? 0.0 : sums.rows / by;  // as Keras divides
+    batch.binary_targets = doubles_binary_targets() && sums.not_binary == 0.0;
   }
   batch.factor *= loss_weight_;
-  batch.scale = static_cast<float>(batch.factor) / static_cast<float>(rows);
+  batch.scale = static_cast<float>(batch.factor) / static_cast<float>(sums.rows);
   return batch;
+}
+
+Batch Objective::batch(const Labels& labels, std::int64_t first, std::int64_t rows) const {
+  return batch(labels, batch_sums(labels, first, rows));
 }
 
 void Objective::measure(const Batch& batch, std::int64_t row, Tail tail, float* y,

@@ -47,6 +47,13 @@ struct Batch {
   float scale = 0.0F;  // of the gradient
 };
 
+// What a batch's loss depends on but for its rows: sums, also over the processes of a group.
+struct BatchSums {
+  double rows = 0.0;
+  double weight = 0.0;      // of what the loss counts
+  double not_binary = 0.0;  // above 0: a target is neither 0 nor 1
+};
+
 class Objective {
  public:
   // `tail`: what the network applies last. ValueError for an unknown name, an option without
@@ -63,6 +70,9 @@ class Objective {
 
   // Positions [first, first + rows) of the labels' order, as one batch.
   Batch batch(const Labels& labels, std::int64_t first, std::int64_t rows) const;
+  // The same in two steps: the sums of some of a batch's rows, and the batch whose sums these are.
+  BatchSums batch_sums(const Labels& labels, std::int64_t first, std::int64_t rows) const;
+  Batch batch(const Labels& labels, const BatchSums& sums) const;
   // Loss and metrics of a row of predictions y (or of what goes into the tail), which becomes the
   // output; dy (nullptr: not wanted) receives the gradient with respect to what y was. A batch's
   // loss counts by its rows; this is the one place where losses are added up.
@@ -78,7 +88,7 @@ class Objective {
   };
 
   static Reduction reduction_named(const std::string& name);
-  double divisor(const Labels& labels, std::int64_t first, std::int64_t rows) const;
+  double counted_weight(const Labels& labels, std::int64_t first, std::int64_t rows) const;
   void measure(const Batch& batch, std::int64_t row, Tail tail, float* y, Totals& totals) const;
   bool doubles_binary_targets() const;
 

@@ -55,12 +55,13 @@ void Network::carry(const Member& member, const Run& run, const Pass& pass, cons
                     Home&& home) const {
   for (const Phase& phase : run.phases) {
     member.for_shares(run.shares, [&](int share) {
-      if (phase.is_in_parts()) return carry_part(run, phase, pass, share, end - begin);
+      if (phase.is_in_parts()) return carry_part(run, phase, pass, share);
       Worker& worker = *run.crew->workers[static_cast<std::size_t>(share)];
       const std::int64_t from = begin + share_begin(end - begin, share, run.shares);
       const std::int64_t to = begin + share_begin(end - begin, share + 1, run.shares);
       const auto visit = [&](std::int64_t first, std::int64_t rows) {
-        const Slice slice{rows, first - from, first - begin, run.whole ? first - from : 0};
+        const Slice slice{rows, first - from, pass.first_row + first - begin,
+                          run.whole ? first - from : 0};
         for (std::int64_t r = 0; phase.is_start && r < rows; ++r)
           worker.gather(x, row_of(first + r), slice.place + r);
         worker.forward(pass, phase, slice);
@@ -73,16 +74,17 @@ void Network::carry(const Member& member, const Run& run, const Pass& pass, cons
       if (phase.is_home) worker.finish_gradient(*pass.wanted);
     });
     if (&phase != &run.phases.back()) member.barrier();
+    if (pass.group != nullptr) join_sums(member, run, pass, phase);
   }
 }
 
-void Network::carry_part(const Run& run, const Phase& phase, const Pass& pass, int part,
-                         std::int64_t batch_rows) {
+void Network::carry_part(const Run& run, const Phase& phase, const Pass& pass, int part) {
   Worker& worker = *run.crew->workers[static_cast<std::size_t>(part)];
   for (int share = 0; share < run.shares; ++share) {
     Worker& owner = *run.crew->workers[static_cast<std::size_t>(share)];
-    const std::int64_t first = share_begin(batch_rows, share, run.shares);
-    const Slice slice{share_begin(batch_rows, share + 1, run.shares) - first, 0, first, 0};
+    const std::int64_t first = share_begin(pass.batch_rows, share, run.shares);
+    const std::int64_t end = share_begin(pass.batch_rows, share + 1, run.shares);
+    const Slice slice{end - first, 0, pass.first_row + first, 0};
     if (phase.forward_in_parts)
       worker.forward_part(pass, *phase.forward_in_parts, slice, {part, run.shares}, owner);
     if (phase.backward_in_parts)
@@ -100,42 +102,64 @@ void Network::carry_alone(const Run& run, const Rows& x, std::int64_t begin, std
 }
 
 void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
-                    std::int64_t batch_size, const float* learning_rates) {
-  batch_size = std::min(batch_size, end - begin);
+                    std::int64_t batch_size, std::int64_t batches, const float* learning_rates) {
+  batch_size = std::clamp<std::int64_t>(end - begin, 1, batch_size);
   const std::size_t steps = judged_steps();
-  const Run run = prepare_run(Mode::kTraining, batch_size, steps, wanted_, true);
+  const bool takes_part = group_ != nullptr && !group_->is_sharded();
+  const std::int64_t most = takes_part ? (batch_size - 1) / group_->size() + 1 : batch_size;
+  const Run run = prepare_run(Mode::kTraining, most, steps, wanted_, true);
   updater_->plan(run.shares, wanted_);
   const Updater::Workers workers = workers_of(run);
   const bool learns = wanted_.tensor[steps];
+  std::vector<double> counts(group_ != nullptr ? static_cast<std::size_t>(group_->size()) + 2 : 0);
+  OwnPart part_in_group{};
+  group_failed_ = false;
+  std::int64_t done = 0;
   run_team(threads_for(run.shares), [&](const Member& member) {
     const simd::FlushDenormals flush;
     const auto row_of = [&](std::int64_t i) { return data.labels.row(i); };
-    for_pieces(begin, end, batch_size, [&](std::int64_t first, std::int64_t rows) {
-      const std::int64_t number = (first - begin) / batch_size;
+    for (std::int64_t number = 0; number < batches && !group_failed_; ++number) {
+      const std::int64_t first = std::min(begin + number * batch_size, end);
+      const std::int64_t rows = std::min(batch_size, end - first);
+      if (group_ != nullptr) {
+        if (member.is_first()) part_in_group = own_part(data.labels, first, rows, counts);
+        member.barrier();
+      }
+      OwnPart part = group_ != nullptr ? part_in_group : own_part(data.labels, first, rows, {});
       const std::int64_t iteration = iterations + (learns ? number : 0);
-      Pass pass = judged(run.pass, rows);
+      Pass pass = judged(run.pass, part.rows, part.first_row, part.batch_rows);
       pass.step = static_cast<std::uint64_t>(iteration);
-      Batch batch = objective_->batch(data.labels, first, rows);
-      batch.scale *= updater_->loss_scale();
+      part.batch.scale *= updater_->loss_scale();
       const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t at) {
-        worker.judge(*objective_, batch, at, slice, steps);
+        worker.judge(*objective_, part.batch, at, slice, steps);
         copy_outputs(worker, data, slice, at);
       };
-      carry(member, run, pass, data.x, first, first + rows, row_of, judge, kNoHome);
+      carry(member, run, pass, data.x, part.first, part.first + part.rows, row_of, judge, kNoHome);
       const float rate = learning_rates != nullptr ? learning_rates[number] : learning_rate;
-      update(member, run, update_step(workers, rate, iteration, rows));
-    });
+      update(member, run, pass, update_step(workers, rate, iteration, part.rows));
+      if (member.is_first() && !group_failed_) ++done;
+    }
   });
-  if (learns) iterations += (end - begin + batch_size - 1) / batch_size;
-  collect_totals(run);
-  totals.loss += updater_->take_penalty();
+  if (learns) iterations += done;
+  end_steps(run);
 }
 
-Pass Network::judged(Pass pass, std::int64_t rows) const {
+Pass Network::judged(Pass pass, std::int64_t rows, std::int64_t first_row,
+                     std::int64_t group_rows) const {
   pass.is_judged = true;
   pass.batch_rows = rows;
-  pass.penalty_scale = updater_->loss_scale() / static_cast<float>(rows);
+  pass.first_row = first_row;
+  pass.group_rows = group_rows;
+  pass.group = pass.training ? group_.get() : nullptr;
+  pass.penalty_scale = updater_->loss_scale() / static_cast<float>(group_rows);
   return pass;
+}
+
+void Network::end_steps(const Run& run) {
+  collect_totals(run);
+  totals.loss += updater_->take_penalty();
+  // What a step that has failed leaves in the gradients must not join the next one's.
+  if (group_failed_) training_.workers.clear();
 }
 
 void Network::abandon_pending() {
@@ -156,12 +180,16 @@ Updater::Step Network::update_step(const Updater::Workers& workers, float rate,
           .packed_for_data = packed_for_data_};
 }
 
-void Network::update(const Member& member, const Run& run, const Updater::Step& step) {
+void Network::update(const Member& member, const Run& run, const Pass& pass, Updater::Step step) {
+  if (pass.group != nullptr) {
+    if (!gather(member, run, pass, step)) return;
+    step.is_gathered = true;
+  }
   member.for_shares(run.shares, [&](int share) { updater_->prepare(share, step); });
   member.barrier();
   updater_->run(member, step);
   member.for_shares(run.shares, [&](int share) {
-    if (share == 0) update_state(run);
+    if (share == 0 && pass.group == nullptr) update_state(run);
   });
   member.barrier();
 }
@@ -176,10 +204,14 @@ void Network::copy_outputs(Worker& worker, const Dataset& data, const Slice& sli
 }
 
 void Network::train_forward(const Rows& x, const std::int64_t* order, std::int64_t begin,
-                            std::int64_t end, float* out) {
+                            std::int64_t end, std::int64_t first_row, std::int64_t group_rows,
+                            float* out) {
   const std::size_t steps = program_.steps.size();
-  Run run = prepare_run(Mode::kTraining, end - begin, steps, wanted_, true, true);
-  run.pass = judged(run.pass, end - begin);
+  // In a group a process may have no row of a batch.
+  const std::int64_t most = std::max<std::int64_t>(end - begin, 1);
+  Run run = prepare_run(Mode::kTraining, most, steps, wanted_, true, true);
+  run.pass = judged(run.pass, end - begin, first_row, group_rows);
+  group_failed_ = false;
   run.pass.step = static_cast<std::uint64_t>(iterations);
   const auto row_of = [&](std::int64_t i) {
     return order != nullptr ? order[begin + i] : begin + i;
@@ -190,9 +222,8 @@ void Network::train_forward(const Rows& x, const std::int64_t* order, std::int64
 }
 
 void Network::train_backward(const float* dy, double loss, float rate) {
-  Run run = std::move(pending_->run);
+  Run& run = pending_->run;
   const std::int64_t rows = pending_->rows;
-  pending_.reset();
   const std::size_t steps = program_.steps.size();
   const std::int64_t size = program_.tensor_size(steps);
   prepare_packed(Mode::kTraining, wanted_);
@@ -209,12 +240,13 @@ void Network::train_backward(const float* dy, double loss, float rate) {
   run_team(threads_for(run.shares), [&](const Member& member) {
     const simd::FlushDenormals flush;
     carry(member, run, run.pass, {}, 0, rows, kAsTheyAre, turn, kNoHome);
-    update(member, run, step);
+    update(member, run, run.pass, step);
   });
-  if (wanted_.tensor[steps]) ++iterations;
-  collect_totals(run);
-  totals.loss += loss * static_cast<double>(rows) + updater_->take_penalty();
+  if (wanted_.tensor[steps] && !group_failed_) ++iterations;
+  totals.loss += loss * static_cast<double>(rows);
   totals.rows += static_cast<double>(rows);
+  end_steps(run);
+  pending_.reset();
 }
 
 void Network::evaluate_forward(const Rows& x, std::int64_t begin, std::int64_t end, float* out) {

@@ -2,10 +2,16 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 namespace convlet {
 namespace {
@@ -55,6 +61,28 @@ void after_fork() {
 
 [[maybe_unused]] const int watches_forks = pthread_atfork(nullptr, nullptr, after_fork);
 
+// How many of `most` further threads can be alive at once.
+int startable(int most) {
+  constexpr std::size_t kRoom = 4096;  // bytes that OpenMP has for each, and more
+  std::atomic<bool> seen{false};
+  std::vector<std::thread> threads;
+  try {
+    const auto room = std::make_unique<std::byte[]>(kRoom * static_cast<std::size_t>(most));
+    threads.reserve(static_cast<std::size_t>(most));
+    while (most-- > 0) threads.emplace_back([&seen] { seen.wait(false); });
+  } catch (const std::exception&) {  // no thread, or no memory for one
+  }
+  seen.store(true);
+  seen.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  return static_cast<int>(threads.size());
+}
+
+// What threads_to_be_had() last was asked and said. OpenMP keeps a thread's team from one call to
+// the next, so that only a larger one needs threads that are new.
+thread_local int asked = 1;
+thread_local int available = 1;
+
 }  // namespace
 
 int num_threads() { return thread_count.load(std::memory_order_relaxed); }
@@ -71,9 +99,22 @@ void set_serial_flops(double flops) { serial_limit.store(flops, std::memory_orde
 
 bool lost_its_team() { return forked; }
 
-void run_elsewhere(const std::function<void()>& f) {
-  if (deputy == nullptr) deputy = new Deputy;
+bool run_elsewhere(const std::function<void()>& f) {
+  try {
+    if (deputy == nullptr) deputy = new Deputy;
+  } catch (const std::system_error&) {
+    return false;
+  }
   deputy->run(f);
+  return true;
+}
+
+int threads_to_be_had(int threads) {
+  if (threads == asked) return available;
+  const int more = std::max(0, threads - available);
+  available = std::min(threads, available + startable(more));
+  asked = threads;
+  return available;
 }
 
 int openmp_version() { return _OPENMP; }

@@ -65,6 +65,8 @@ class Member {
     for (int share = index_; share < shares; share += size_) f(share);
   }
 
+  bool is_first() const { return index_ == 0; }
+
   // Returns when every thread of the team has come here.
   void barrier() const {
     if (size_ > 1) barrier_.wait(size_);
@@ -79,10 +81,16 @@ class Member {
 // Whether the calling thread came out of a fork. libgomp still takes the team of such a thread for
 // its own, whose other threads are not in this process, and would wait for them for ever.
 bool lost_its_team();
-// Calls f() on a thread that has a team of its own, and waits for it.
-void run_elsewhere(const std::function<void()>& f);
+// Calls f() on a thread that has a team of its own, and waits for it. False: there is none to be
+// had.
+bool run_elsewhere(const std::function<void()>& f);
 
-// Calls f(member) on `threads` threads, the calling one among them. f must not throw.
+// As many of `threads` threads as the system lets the calling one have, itself among them, when a
+// call wants so many for the first time. OpenMP ends the process when it cannot start one.
+int threads_to_be_had(int threads);
+
+// Calls f(member) on `threads` threads, the calling one among them, or on as many as there are to
+// be had. f must not throw.
 template <class F>
 void run_team(int threads, F&& f) {
   Barrier barrier;
@@ -91,13 +99,14 @@ void run_team(int threads, F&& f) {
     return;
   }
   const auto start = [&] {
-#pragma omp parallel num_threads(threads)
+    const int available = threads_to_be_had(threads);
+#pragma omp parallel num_threads(available)
     f(Member(omp_get_thread_num(), omp_get_num_threads(), barrier));
   };
-  if (lost_its_team()) {
-    run_elsewhere(start);
-  } else {
+  if (!lost_its_team()) {
     start();
+  } else if (!run_elsewhere(start)) {
+    f(Member(0, 1, barrier));
   }
 }
 

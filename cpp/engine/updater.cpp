@@ -123,7 +123,7 @@ std::size_t Updater::parameter_at(std::int64_t at) const {
 
 void Updater::plan(int shares, const Wanted& wanted) {
   if (shares_ == shares && frozen_ == wanted.frozen) return;
-  shares_ = shares;
+  shares_ = 0;  // there is no plan where memory runs out on the way
   frozen_ = wanted.frozen;
   norms_.assign(rules_.size() * static_cast<std::size_t>(shares), 0.0);
   penalties_.assign(static_cast<std::size_t>(shares), 0.0);
@@ -153,6 +153,7 @@ void Updater::plan(int shares, const Wanted& wanted) {
     late_.push_back({Buffer(late), {}});
     late_.back().kept.reserve(static_cast<std::size_t>(shares));
   }
+  shares_ = shares;
 }
 
 std::size_t Updater::step_of(std::size_t parameter) const {
@@ -228,24 +229,47 @@ void Updater::run(const Member& member, const Step& step) {
   });
 }
 
+void Updater::gather(const Member& member, const Step& step) {
+  float* total = step.workers.gradients[0];
+  member.for_shares(shares_, [&](int share) {
+    for (const Portion& portion : portions_of(share)) {
+      if (portion.is_late) {
+        for_late_blocks(
+            portion, [&](std::int64_t begin, std::int64_t end, std::int64_t at, std::int64_t size) {
+              compute_late(share, portion, begin, end, at, size, total + at, step);
+            });
+      }
+      for (std::size_t i = portion.is_late ? 1 : 0; i < portion.pieces.size(); ++i) {
+        for_blocks(portion.pieces[i], [&](std::int64_t at, std::int64_t size) {
+          add_shares(1, at, size, total + at, step);
+        });
+      }
+    }
+  });
+}
+
 // A portion's new weights, packed unless constraints are still to come. With norms to clip the
 // gradients have been collected before.
 void Updater::update(int share, const Portion& portion, const Step& step) {
   const bool collected = clips_norms() && moves(step);
+  const bool is_late = portion.is_late && !step.is_gathered;
   float* total = step.workers.gradients[0];
-  if (portion.is_late) {
+  if (is_late) {
     const Piece& piece = portion.pieces.front();
     float* late = late_[static_cast<std::size_t>(share)].gradient.data();
     for_late_blocks(portion,
                     [&](std::int64_t begin, std::int64_t end, std::int64_t at, std::int64_t size) {
                       float* g = collected ? total + at : late;
-                      if (!collected) compute_late(share, portion, begin, end, at, size, g, step);
+                      if (!collected) {
+                        compute_late(share, portion, begin, end, at, size, g, step);
+                        collect(share, piece, at, size, g, step);
+                      }
                       apply(piece, at, size, g, step);
                       if (collected) std::fill_n(g, size, 0.0F);
                       if (!constrained_) pack(portion, begin, end, step);
                     });
   }
-  for (std::size_t i = portion.is_late ? 1 : 0; i < portion.pieces.size(); ++i) {
+  for (std::size_t i = is_late ? 1 : 0; i < portion.pieces.size(); ++i) {
     const Piece& piece = portion.pieces[i];
     for_blocks(piece, [&](std::int64_t at, std::int64_t size) {
       float* g = total + at;
@@ -257,10 +281,10 @@ void Updater::update(int share, const Portion& portion, const Step& step) {
       std::fill_n(g, size, 0.0F);
     });
   }
-  if (!constrained_ && !portion.is_late) pack(portion, portion.begin, portion.end, step);
+  if (!constrained_ && !is_late) pack(portion, portion.begin, portion.end, step);
 }
 
-// The late gradient of units [begin, end), ready to be applied, into g.
+// The late gradient of units [begin, end) into g.
 void Updater::compute_late(int share, const Portion& portion, std::int64_t begin, std::int64_t end,
                            std::int64_t at, std::int64_t size, float* g, const Step& step) {
   const Piece& piece = portion.pieces.front();
@@ -280,7 +304,6 @@ void Updater::compute_late(int share, const Portion& portion, std::int64_t begin
   } else if (has_more) {
     add_shares(0, at, size, g, step);
   }
-  collect(share, piece, at, size, g, step);
 }
 
 // Adds the gradients of shares from `first` on to g and clears them.
@@ -320,14 +343,16 @@ void Updater::collect_with_norms(int share, const Step& step) {
   for (std::size_t p = 0; p < rules_.size(); ++p) own(p) = 0.0;
   float* total = step.workers.gradients[0];
   for (const Portion& portion : portions_of(share)) {
-    if (portion.is_late) {
+    const bool is_late = portion.is_late && !step.is_gathered;
+    if (is_late) {
       for_late_blocks(
           portion, [&](std::int64_t begin, std::int64_t end, std::int64_t at, std::int64_t size) {
             compute_late(share, portion, begin, end, at, size, total + at, step);
+            collect(share, portion.pieces.front(), at, size, total + at, step);
             own(portion.pieces.front().parameter) += sum_of_squares(size, total + at);
           });
     }
-    for (std::size_t i = portion.is_late ? 1 : 0; i < portion.pieces.size(); ++i) {
+    for (std::size_t i = is_late ? 1 : 0; i < portion.pieces.size(); ++i) {
       const Piece& piece = portion.pieces[i];
       for_blocks(piece, [&](std::int64_t at, std::int64_t size) {
         add_shares(1, at, size, total + at, step);

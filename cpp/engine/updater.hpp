@@ -47,6 +47,7 @@ class Updater {
     float* packed;
     const std::int64_t* packed_at;             // by step of the program
     const std::vector<bool>& packed_for_data;  // by step: what the data gradient reads, too
+    bool is_gathered = false;                  // the first share's gradient is that of the batch
   };
 
   // ValueError for an unknown optimizer or a wrong attribute. Beside the optimizer's own constants
@@ -69,6 +70,9 @@ class Updater {
 
   // Gives every share an equal part of each step's units; those of frozen steps stay as they are.
   void plan(int shares, const Wanted& wanted);
+  // By every thread, after all have met: adds up the whole gradient in the first share's. With it
+  // the step may begin, after all have met again, as one that is_gathered.
+  void gather(const Member& member, const Step& step);
   // For every share, after its gradient and before all have met.
   void prepare(int share, const Step& step);
   // By every thread, after all have met: the step itself, and the new weights packed.

@@ -169,7 +169,19 @@ Context Worker::context(const Pass& pass, std::size_t s, const Slice& slice) con
           .team = {.memory = pass.team,
                    .at = layout_.shared[s],
                    .self = share_,
-                   .batch_rows = pass.batch_rows}};
+                   .batch_rows = pass.batch_rows,
+                   .group_rows = pass.group_rows}};
+}
+
+void Worker::join_sums(const Pass& pass, std::size_t s, bool forward) const {
+  const GroupSum sum = [&](std::span<float> values) { pass.group->sum(values); };
+  const Team team = context(pass, s, {}).team;
+  const Op& op = *program_.steps[s].op;
+  if (forward) {
+    op.join_forward_sums(team, sum);
+  } else {
+    op.join_backward_sums(team, sum);
+  }
 }
 
 void Worker::judge(const Objective& objective, const Batch& batch, std::int64_t first,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
+#include "engine/group.hpp"
 #include "engine/layout.hpp"
 #include "engine/objective.hpp"
 #include "engine/phases.hpp"
@@ -34,9 +35,12 @@ struct Pass {
   const std::vector<bool>* resting = nullptr;  // by step: but not these; nullptr: all of them
   std::uint64_t step = 0;                      // of training
   std::span<float* const> team;                // the workers' shared memory, by share
-  std::int64_t batch_rows = 0;
-  bool is_judged = false;      // the loss is wanted
-  float penalty_scale = 0.0F;  // of the gradients of the ops' own penalties
+  std::int64_t batch_rows = 0;                 // of this process
+  std::int64_t first_row = 0;                  // position in the whole batch of the first of them
+  std::int64_t group_rows = 0;                 // of the whole batch
+  Group* group = nullptr;                      // the processes that share it
+  bool is_judged = false;                      // the loss is wanted
+  float penalty_scale = 0.0F;                  // of the gradients of the ops' own penalties
 };
 
 // Some rows of a worker's share.
@@ -65,6 +69,9 @@ class Worker {
   // Runs its backward steps; those behind the loss start from the gradient of the last one's
   // output. Adds to the parameters' gradient.
   void backward(const Pass& pass, const Phase& phase, const Slice& slice);
+  // Step s needs sums over all processes, and turns those of this one's workers into them.
+  bool joins_group(std::size_t s) const { return program_.steps[s].op->joins_group(); }
+  void join_sums(const Pass& pass, std::size_t s, bool forward) const;
   // After the last backward of a step.
   void finish_gradient(const Wanted& wanted);
   // Loss and metrics of the output of the first `steps` steps; the slice's rows are those at

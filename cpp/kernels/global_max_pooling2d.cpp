@@ -14,7 +14,7 @@ void global_max_pooling2d(std::int64_t images, std::int64_t pixels, std::int64_t
       Vec best = simd::load_partial(x + first, count);
       for (std::int64_t pixel = 1; pixel < pixels; ++pixel) {
         const Vec v = simd::load_partial(x + pixel * c + first, count);
-        best = (best >= v) | (best != best) ? best : v;
+        best = ((best >= v) | (best != best)) ? best : v;
       }
       simd::store_partial(y + first, best, count);
     });

@@ -17,7 +17,7 @@ void max_pooling2d(const Pool2D& g, std::int64_t images, const float* x, float* 
         Vec best = simd::load_partial(first + c, count);
         for_each_pixel(g, w, [&](std::int64_t pixel) {
           const Vec v = simd::load_partial(x + pixel + c, count);
-          best = (best >= v) | (best != best) ? best : v;
+          best = ((best >= v) | (best != best)) ? best : v;
         });
         simd::store_partial(y + out + c, best, count);
       });

@@ -20,6 +20,30 @@ float inverse_norm(std::int64_t n, const float* v) {
   return inverse > 1.0F / kEpsilon ? 1.0F / kEpsilon : inverse;
 }
 
+// The focal loss of probabilities p(i), which add up to 1. What they are made of has the gradient
+// chain(p_i, dloss/dp_i - sum_j p_j dloss/dp_j): the sum stays 1.
+template <class Probability, class Chain>
+float focal(std::int64_t n, const FocalOptions& o, const float* t, Probability probability,
+            float* dy, Chain chain) {
+  float loss = 0.0F;
+  float along = 0.0F;  // sum p dloss/dp
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float target = o.keep * t[i] + o.add;
+    const float p = probability(i);
+    const float q = std::clamp(p, kEpsilon, 1.0F - kEpsilon);
+    const float factor = o.alpha * std::pow(1.0F - q, o.gamma);
+    loss -= factor * target * std::log(q);
+    if (dy == nullptr) continue;
+    const bool cut = p < kEpsilon || p > 1.0F - kEpsilon;
+    const float factor_slope = -o.alpha * o.gamma * std::pow(1.0F - q, o.gamma - 1.0F);
+    dy[i] = cut ? 0.0F : -target * (factor_slope * std::log(q) + factor / q);
+    along += p * dy[i];
+  }
+  for (std::int64_t i = 0; dy != nullptr && i < n; ++i)
+    dy[i] = chain(probability(i), dy[i] - along);
+  return loss;
+}
+
 }  // namespace
 
 float cosine_similarity(std::int64_t n, const float* t, const float* y, float scale, float* dy) {
@@ -56,22 +80,18 @@ float categorical_focal(std::int64_t n, const FocalOptions& o, const float* t, c
                         float scale, float* dy) {
   float total = 0.0F;
   for (std::int64_t i = 0; i < n; ++i) total += y[i];
-  float loss = 0.0F;
-  float along = 0.0F;  // sum p dloss/dp: what the division by the sum adds
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float target = o.keep * t[i] + o.add;
-    const float p = y[i] / total;
-    const float q = std::clamp(p, kEpsilon, 1.0F - kEpsilon);
-    const float factor = o.alpha * std::pow(1.0F - q, o.gamma);
-    loss -= factor * target * std::log(q);
-    if (dy == nullptr) continue;
-    const bool cut = p < kEpsilon || p > 1.0F - kEpsilon;
-    const float factor_slope = -o.alpha * o.gamma * std::pow(1.0F - q, o.gamma - 1.0F);
-    dy[i] = cut ? 0.0F : -target * (factor_slope * std::log(q) + factor / q);
-    along += p * dy[i];
-  }
-  for (std::int64_t i = 0; dy != nullptr && i < n; ++i) dy[i] = scale * (dy[i] - along) / total;
-  return loss;
+  const auto p = [=](std::int64_t i) { return y[i] / total; };
+  return focal(n, o, t, p, dy, [=](float, float slope) { return scale * slope / total; });
+}
+
+float categorical_focal_of_logits(std::int64_t n, const FocalOptions& o, const float* t,
+                                  const float* y, float scale, float* dy) {
+  const float most = *std::max_element(y, y + n);
+  const auto power = [=](std::int64_t i) { return std::exp(y[i] - most); };
+  float total = 0.0F;
+  for (std::int64_t i = 0; i < n; ++i) total += power(i);
+  const auto p = [=](std::int64_t i) { return power(i) / total; };
+  return focal(n, o, t, p, dy, [=](float q, float slope) { return scale * slope * q; });
 }
 
 }  // namespace convlet

@@ -25,5 +25,8 @@ struct FocalOptions {
 // that cuts.
 float categorical_focal(std::int64_t n, const FocalOptions& options, const float* t, const float* y,
                         float scale, float* dy);
+// The same of softmax(y), and the gradient with respect to y.
+float categorical_focal_of_logits(std::int64_t n, const FocalOptions& options, const float* t,
+                                  const float* y, float scale, float* dy);
 
 }  // namespace convlet

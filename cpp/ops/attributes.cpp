@@ -15,7 +15,7 @@ void check_positive(const std::string& name, std::int64_t value) {
 double Attributes::number(const std::string& name) const {
   const auto found = values_.find(name);
   if (found != values_.end()) {
-    if (const auto* integer = std::get_if<std::int64_t>(&found->second))
+    if (const auto* integer = std::get_if<std::int64_t>(found->second.get()))
       return static_cast<double>(*integer);
   }
   return get<double>(name, "a number");
@@ -35,6 +35,16 @@ std::vector<std::int64_t> Attributes::positive_pair(const std::string& name) con
   }
   for (const std::int64_t value : pair) check_positive(name, value);
   return pair;
+}
+
+std::int64_t Attributes::positive_single(const std::string& name) const {
+  const Shape& single = get<Shape>(name, "a tuple of one integer");
+  if (single.size() != 1) {
+    throw ValueError("`" + name + "` must have one element. Received: " + name + "=" +
+                     tuple_string(single));
+  }
+  check_positive(name, single.front());
+  return single.front();
 }
 
 double Attributes::number_or(const std::string& name, double otherwise) const {

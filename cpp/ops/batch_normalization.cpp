@@ -16,6 +16,7 @@ struct Settings {
   bool center;
   bool scale;
   bool relu;
+  bool synchronized;  // statistics of the rows of all processes that train together
   double momentum;
   double epsilon;
 };
@@ -75,6 +76,48 @@ class BatchNormalization final : public Op {
     }
   }
 
+  bool joins_group() const override { return set_.synchronized; }
+
+  void join_forward_sums(const Team& team, const GroupSum& sum) const override {
+    const Moments all = join_moments_of(team, team.shared(0));
+    float* sums = team.shared(0) + kOthersSum * stride_;
+    const auto own_count = static_cast<float>(team.batch_rows * pixels_);
+    const auto count = static_cast<float>(team.group_rows * pixels_);
+    for (std::int64_t i = 0; i < c_; ++i) sums[i] = own_count * all.mean[i];
+    sum({sums, static_cast<std::size_t>(c_)});
+    for (std::int64_t i = 0; i < c_; ++i) {
+      const float mean = sums[i] / count;
+      const float off = all.mean[i] - mean;
+      all.mean[i] = mean;
+      all.m2[i] += own_count * off * off;
+    }
+    sum({all.m2, static_cast<std::size_t>(c_)});
+    // As if each share had them.
+    for (int share = 0; share < team.size(); ++share) {
+      const Moments each = moments(team.shared(share));
+      const float part = static_cast<float>(team.rows(share) * pixels_) / count;
+      for (std::int64_t i = 0; i < c_; ++i) {
+        each.mean[i] = all.mean[i];
+        each.m2[i] = all.m2[i] * part;
+      }
+    }
+  }
+
+  void join_backward_sums(const Team& team, const GroupSum& sum) const override {
+    float* others = team.shared(0) + kOthersSum * stride_;
+    const auto for_each = [&](auto&& f) {
+      for (std::int64_t i = 0; i < 2 * stride_; ++i) {
+        float own = 0.0F;
+        for (int share = 0; share < team.size(); ++share)
+          own += team.shared(share)[kSum * stride_ + i];
+        others[i] = f(own, others[i]);
+      }
+    };
+    for_each([](float own, float) { return own; });
+    sum({others, static_cast<std::size_t>(2 * stride_)});
+    for_each([](float own, float all) { return all - own; });
+  }
+
   void update_state(const float* shared, float* parameters) const override {
     const auto keep = static_cast<float>(set_.momentum);
     const auto take = static_cast<float>(1.0 - set_.momentum);
@@ -95,7 +138,8 @@ class BatchNormalization final : public Op {
  private:
   // Arrays in a worker's shared memory: the share's moments, then what is the same for all: mean,
   // variance, 1 / sqrt(variance + epsilon) and gamma times that; then of the share sum dy and
-  // sum dy (x - mean); and what backward takes from all shares' sums.
+  // sum dy (x - mean); what backward takes from all shares' sums; and, with the first share, the
+  // sums of the other processes.
   enum Shared {
     kShareMean,
     kShareM2,
@@ -107,6 +151,8 @@ class BatchNormalization final : public Op {
     kProduct,
     kA,
     kB,
+    kOthersSum,
+    kOthersProduct,
     kSharedArrays
   };
   enum Scratch { kMovingInverse, kMovingScale, kZeros, kMovingSum, kMovingProduct, kScratchArrays };
@@ -153,11 +199,9 @@ class BatchNormalization final : public Op {
     return {mean, scale, set_.center ? beta : zeros};
   }
 
-  // Mean and variance of the batch, from the shares in their order.
-  void join(const Team& team, const float* parameters) const {
-    float* own = team.own();
-    float* variance = own + kVariance * stride_;
-    const Moments all{own + kMean * stride_, variance};
+  // Those of all shares in their order, into the places for mean and variance of one's memory.
+  Moments join_moments_of(const Team& team, float* memory) const {
+    const Moments all{memory + kMean * stride_, memory + kVariance * stride_};
     std::fill_n(all.mean, stride_, 0.0F);
     std::fill_n(all.m2, stride_, 0.0F);
     std::int64_t before = 0;
@@ -166,7 +210,16 @@ class BatchNormalization final : public Op {
       join_moments(c_, more, moments(team.shared(share)), before, all);
       before += more;
     }
-    for (std::int64_t i = 0; i < c_; ++i) variance[i] /= static_cast<float>(before);
+    return all;
+  }
+
+  // Mean and variance of the batch.
+  void join(const Team& team, const float* parameters) const {
+    float* own = team.own();
+    float* variance = join_moments_of(team, own).m2;
+    // A process may have no row of a batch.
+    const auto count = static_cast<float>(std::max<std::int64_t>(team.batch_rows * pixels_, 1));
+    for (std::int64_t i = 0; i < c_; ++i) variance[i] /= count;
     inverse_and_scale(variance, parameters, own + kInverse * stride_, own + kScale * stride_);
   }
 
@@ -204,8 +257,8 @@ class BatchNormalization final : public Op {
     const float* inverse = own + kInverse * stride_;
     float* first = own + kA * stride_;
     float* second = own + kB * stride_;
-    std::fill_n(first, stride_, 0.0F);
-    std::fill_n(second, stride_, 0.0F);
+    // Zero where there are none: nobody else writes there.
+    std::copy_n(team.shared(0) + kOthersSum * stride_, 2 * stride_, first);
     for (int share = 0; share < team.size(); ++share) {
       const float* sum = team.shared(share) + kSum * stride_;
       const float* product = team.shared(share) + kProduct * stride_;
@@ -214,7 +267,8 @@ class BatchNormalization final : public Op {
         second[i] += product[i];
       }
     }
-    const float one_of = 1.0F / static_cast<float>(team.batch_rows * pixels_);
+    const std::int64_t rows = set_.synchronized ? team.group_rows : team.batch_rows;
+    const float one_of = 1.0F / static_cast<float>(rows * pixels_);
     for (std::int64_t i = 0; i < c_; ++i) {
       const float factor = one_of * own[kScale * stride_ + i];
       first[i] *= factor;
@@ -256,11 +310,13 @@ std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const
         batch_string(input));
   }
   return std::make_unique<BatchNormalization>(
-      input, Settings{.center = attributes.boolean("center"),
-                      .scale = attributes.boolean("scale"),
-                      .relu = attributes.text_or("activation", "linear") == "relu",
-                      .momentum = attributes.number("momentum"),
-                      .epsilon = attributes.number("epsilon")});
+      input,
+      Settings{.center = attributes.boolean("center"),
+               .scale = attributes.boolean("scale"),
+               .relu = attributes.text_or("activation", "linear") == "relu",
+               .synchronized = attributes.has("synchronized") && attributes.boolean("synchronized"),
+               .momentum = attributes.number("momentum"),
+               .epsilon = attributes.number("epsilon")});
 }
 
 }  // namespace convlet

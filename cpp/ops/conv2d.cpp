@@ -338,7 +338,14 @@ std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input
 }
 
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input) {
-  return std::make_unique<Conv2D>(Convolution(attributes, input), true);
+  const Convolution convolution(attributes, input);
+  const Window2D& w = convolution.window;
+  if (w.oh < 2 || w.ow < 2) {
+    throw ValueError("There is no 2x2 window in the convolution's output of " +
+                     tuple_string({w.oh, w.ow}) +
+                     ". Received: inputs shape=" + batch_string(input));
+  }
+  return std::make_unique<Conv2D>(convolution, true);
 }
 
 }  // namespace convlet

@@ -13,11 +13,12 @@ struct Axis {
 
   // Each phase begins with an input of its own: first, first + s, ...
   std::int64_t phases() const { return std::min(s, in); }
-  // The cells that meet the inputs of a phase; the last one first.
-  std::vector<std::int64_t> cells(std::int64_t first) const {
-    std::vector<std::int64_t> cells;
+  // By phase, the cells that meet its inputs; the last one first.
+  std::vector<std::vector<std::int64_t>> cells() const {
+    std::vector<std::vector<std::int64_t>> cells(static_cast<std::size_t>(phases()));
     for (std::int64_t cell = k; cell-- > 0;) {
-      if ((first + before - cell * d) % s == 0) cells.push_back(cell);
+      const std::int64_t first = ((cell * d - before) % s + s) % s;
+      if (first < phases()) cells[static_cast<std::size_t>(first)].push_back(cell);
     }
     return cells;
   }
@@ -32,10 +33,12 @@ std::int64_t zeros_before(std::int64_t k, std::int64_t s, std::int64_t d) {
   return (extent(k, d) + s - 1) / s - 1;
 }
 
+// The phase that begins with input (first_y, first_x), which meets the cells of these rows and
+// columns.
 GradientPhase make_phase(const Axis& y, const Axis& x, std::int64_t first_y, std::int64_t first_x,
-                         const Window2D& w, const Pad2D& dz, std::int64_t groups, bool by_tap) {
-  const auto rows = y.cells(first_y);
-  const auto columns = x.cells(first_x);
+                         const std::vector<std::int64_t>& rows,
+                         const std::vector<std::int64_t>& columns, const Window2D& w,
+                         const Pad2D& dz, std::int64_t groups, bool by_tap) {
   const bool has_taps = !rows.empty() && !columns.empty();
   GradientPhase phase;
   for (std::int64_t iy = first_y; iy < y.in; iy += y.s) {
@@ -80,10 +83,13 @@ std::vector<GradientPhase> gradient_phases(const Window2D& w, const Pad2D& dz, s
                                            bool by_tap) {
   const Axis y{w.ih, w.kh, w.sh, w.dh, w.top, dz.top};
   const Axis x{w.iw, w.kw, w.sw, w.dw, w.left, dz.left};
+  const auto rows = y.cells();
+  const auto columns = x.cells();
   std::vector<GradientPhase> phases;
   for (std::int64_t iy = 0; iy < y.phases(); ++iy) {
     for (std::int64_t ix = 0; ix < x.phases(); ++ix) {
-      phases.push_back(make_phase(y, x, iy, ix, w, dz, groups, by_tap));
+      phases.push_back(make_phase(y, x, iy, ix, rows[static_cast<std::size_t>(iy)],
+                                  columns[static_cast<std::size_t>(ix)], w, dz, groups, by_tap));
     }
   }
   return phases;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
-#include <vector>
 
 #include "kernels/activations.hpp"
 #include "kernels/crossentropy.hpp"
@@ -114,13 +113,8 @@ class CategoricalFocal final : public Criterion {
 
  protected:
   float at(const Position& p) const override {
-    if (!from_logits_) return categorical_focal(p.n, options_, p.target, p.y, p.scale, p.dy);
-    std::vector<float> probabilities(p.y, p.y + p.n);
-    apply_tail(Tail::kSoftmax, 1, p.n, probabilities.data());
-    const float loss =
-        categorical_focal(p.n, options_, p.target, probabilities.data(), p.scale, p.dy);
-    if (p.dy != nullptr) apply_tail_backward(Tail::kSoftmax, 1, p.n, probabilities.data(), p.dy);
-    return loss;
+    const auto focal = from_logits_ ? categorical_focal_of_logits : categorical_focal;
+    return focal(p.n, options_, p.target, p.y, p.scale, p.dy);
   }
 
  private:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,7 +58,8 @@ struct Team {
   std::span<float* const> memory;  // of each worker
   std::int64_t at = 0;             // of the op's part
   int self = 0;
-  std::int64_t batch_rows = 0;
+  std::int64_t batch_rows = 0;  // of this process
+  std::int64_t group_rows = 0;  // of the batch, in all processes
 
   int size() const { return static_cast<int>(memory.size()); }
   float* shared(int share) const { return memory[static_cast<std::size_t>(share)] + at; }
@@ -66,6 +68,9 @@ struct Team {
     return share_begin(batch_rows, share + 1, size()) - share_begin(batch_rows, share, size());
   }
 };
+
+// Puts in the place of each value its sum over all processes that train together.
+using GroupSum = std::function<void(std::span<float>)>;
 
 // What the pass is for, and where in the batch its rows stand.
 struct Context {
@@ -178,6 +183,17 @@ class Op {
   virtual bool needs_whole_batch() const { return false; }
   virtual void forward_sums(const ForwardArgs& a) const { (void)a; }
   virtual void backward_sums(const BackwardArgs& a) const { (void)a; }
+  // Whether these sums are those over the batch's rows in all processes. One worker then, when all
+  // have their own, turns them into those.
+  virtual bool joins_group() const { return false; }
+  virtual void join_forward_sums(const Team& team, const GroupSum& sum) const {
+    (void)team;
+    (void)sum;
+  }
+  virtual void join_backward_sums(const Team& team, const GroupSum& sum) const {
+    (void)team;
+    (void)sum;
+  }
   // Brings the parameters that are not trained up to date after a step; `shared` is one worker's.
   virtual void update_state(const float* shared, float* parameters) const {
     (void)shared;

@@ -86,7 +86,7 @@ class RandomCrop final : public Op {
 Window window_of(const Attributes& attributes, const std::string& name, const Image& image) {
   const Shape w = attributes.integers(name);
   const auto fits = [&](std::size_t axis, std::int64_t size) {
-    return w[axis] >= 0 && w[axis + 2] >= 1 && w[axis] + w[axis + 2] <= size;
+    return w[axis] >= 0 && w[axis] < size && w[axis + 2] >= 1 && w[axis + 2] <= size - w[axis];
   };
   if (w.size() != 4 || !fits(0, image.size.h) || !fits(1, image.size.w)) {
     throw ValueError("`" + name + "` must be a part of the image. Received: " + tuple_string(w));

@@ -65,6 +65,7 @@ constexpr Entry kOps[] = {
 
 std::unique_ptr<Op> make_op(const std::string& name, const Attributes& attributes,
                             const std::vector<Shape>& inputs) {
+  for (const Shape& input : inputs) elements(input);  // so that no sum of sizes overflows
   for (const Entry& entry : kOps) {
     if (name != entry.name) continue;
     if (entry.merge != nullptr) return entry.merge(attributes, inputs);

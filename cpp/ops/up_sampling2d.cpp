@@ -61,7 +61,7 @@ std::unique_ptr<Op> make_up_sampling2d(const Attributes& attributes, const Shape
         batch_string(input));
   }
   const auto size = attributes.positive_pair("size");
-  elements({input[0], input[1], size[0], size[1], input[2]});  // offsets into the output fit
+  elements({input[0] * size[0], input[1] * size[1], input[2]});  // offsets into the output fit
   const UpSampling2D g{input[0], input[1], input[2], size[0], size[1], nullptr, nullptr};
   const std::string interpolation = attributes.text("interpolation");
   if (interpolation == "nearest") return std::make_unique<NearestUpSampling2D>(g);

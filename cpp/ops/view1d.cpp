@@ -52,25 +52,22 @@ Shape as_image(const Shape& input) {
   return {1, input[0], input[1]};
 }
 
-std::int64_t only(const Attributes& attributes, const std::string& name) {
-  const Shape values = attributes.integers(name);
-  if (values.size() == 1) return values.front();
-  throw ValueError("`" + name + "` must have one element. Received: " + name + "=" +
-                   tuple_string(values));
-}
-
 // The op whose window, attribute `window_name`, and strides have one axis.
 std::unique_ptr<Op> with_window(OpFactory make_2d, const std::string& window_name,
                                 Attributes attributes, const Shape& input) {
   const Shape image = as_image(input);
-  const std::int64_t window = only(attributes, window_name);
-  const std::int64_t stride = only(attributes, "strides");
+  const std::int64_t window = attributes.positive_single(window_name);
+  const std::int64_t stride = attributes.positive_single("strides");
+  const bool dilates = attributes.has("dilation_rate");
+  const std::int64_t dilation = dilates ? attributes.positive_single("dilation_rate") : 1;
   const std::string padding = attributes.text("padding");
-  if (padding == "valid" && window > input[0]) {
+  if (padding == "valid" && (window - 1) * dilation >= input[0]) {
     throw ValueError("Computed output size would be zero or negative. Received `inputs shape=" +
                      batch_string(input) + "`, `" + window_name + "=" + tuple_string({window}) +
+                     (dilation == 1 ? "" : "`, `dilation_rate=" + tuple_string({dilation})) +
                      "`, `strides=" + tuple_string({stride}) + "`, `padding='" + padding + "'`");
   }
+  if (dilates) attributes.set("dilation_rate", Shape{1, dilation});
   attributes.set(window_name, Shape{1, window});
   attributes.set("strides", Shape{1, stride});
   return std::make_unique<View1D>(make_2d(attributes, image));

@@ -49,9 +49,11 @@ inline constexpr bool kMultiplies<Pair> = false;
 #endif
 
 namespace detail {
-// The same vectors as they lie in memory: any float's address will do.
-using UnalignedVec = float __attribute__((vector_size(kVecBytes), aligned(4), may_alias));
-using UnalignedByteVec = std::uint8_t __attribute__((vector_size(kLanes), aligned(1), may_alias));
+// The same vectors as they lie in memory: any float's address will do. Behind the = Clang 14 would
+// not see the alignment.
+using UnalignedVec __attribute__((aligned(4), may_alias)) = Vec;
+using UnalignedByteVec __attribute__((aligned(1), may_alias)) = ByteVec;
+static_assert(alignof(UnalignedVec) == 4 && alignof(UnalignedByteVec) == 1);
 }  // namespace detail
 
 #if defined(__AVX512F__)

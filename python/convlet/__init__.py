@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         config,
         constraints,
         datasets,
+        distribution,
         dtype_policies,
         initializers,
         layers,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         regularizers,
         saving,
         utils,
+        viz,
     )
     from convlet._config import show_config
     from convlet._threads import get_num_threads, set_num_threads
@@ -61,6 +63,7 @@ __all__ = [
     "config",
     "constraints",
     "datasets",
+    "distribution",
     "dtype_policies",
     "get_num_threads",
     "initializers",
@@ -79,6 +82,7 @@ __all__ = [
     "show_config",
     "utils",
     "version",
+    "viz",
 ]
 
 # Everything is imported at its first use (PEP 562), so that `import convlet` costs next to nothing.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MAX_THREADS = 1024
+_TOLD = ("CONVLET_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
 
 
 class ThreadCount(NamedTuple):
@@ -60,6 +61,18 @@ def num_threads_in_use() -> ThreadCount:
     if _in_use is None:
         _in_use = default_num_threads()
     return _in_use
+
+
+def share_cpus(processes: int) -> None:
+    """Uses this process's part of CPUs on which so many processes run, unless told otherwise."""
+    from convlet._native import core
+
+    global _in_use  # noqa: PLW0603
+    count = num_threads_in_use()
+    if processes > 1 and count.reason not in ("set_num_threads", *_TOLD):
+        number = max(count.number // processes, 1)
+        core.set_num_threads(number)
+        _in_use = ThreadCount(number, f"{count.reason}, shared by {processes} processes")
 
 
 def default_num_threads(

@@ -12,14 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convlet.utils.custom_objects import custom_object_scope
-from convlet.utils.naming import to_snake_case
+from convlet.utils.native_classes import NativeClasses
 from convlet.utils.validation import (
-    check_configurable,
     check_integer,
     check_real,
-    look_up,
-    split_config,
 )
 
 __all__ = [
@@ -209,11 +205,12 @@ min_max_norm = MinMaxNorm
 non_neg = NonNeg
 unit_norm = UnitNorm
 
-_CLASSES: tuple[type[Constraint], ...] = (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
-_BY_NAME: dict[str, type[Constraint]] = {
-    **{to_snake_case(known.__name__): known for known in _CLASSES},
-    **{known.__name__: known for known in _CLASSES},
-}
+_FAMILY: NativeClasses[Constraint] = NativeClasses(
+    "constraint",
+    "keras.constraints",
+    (MaxNorm, MinMaxNorm, NonNeg, UnitNorm),
+    "the compiled code applies the constraints",
+)
 
 
 def get(identifier: Any) -> Constraint | None:
@@ -226,28 +223,12 @@ def get(identifier: Any) -> Constraint | None:
         ValueError: If it stands for none. Functions and classes of the caller's own are not
             supported: the compiled code applies the constraints.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    if type(identifier) in _CLASSES:
-        constraint: Constraint = identifier
-        return constraint
-    known: type[Constraint] = identifier if identifier in _CLASSES else _class_of(identifier)
-    return known()
+    return _FAMILY.get(identifier)
 
 
 def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
     """Returns class and arguments of a constraint as Keras writes them, `None` for `None`."""
-    if constraint is None:
-        return None
-    check_configurable("constraint", constraint)
-    return {
-        "module": "keras.constraints",
-        "class_name": type(constraint).__name__,
-        "config": constraint.get_config(),
-        "registered_name": None,
-    }
+    return _FAMILY.serialize(constraint)
 
 
 def deserialize(
@@ -263,19 +244,4 @@ def deserialize(
     Raises:
         ValueError: If the class is unknown or an argument has no meaning.
     """
-    with custom_object_scope(custom_objects):
-        if isinstance(config, str):
-            return _class_of(config)()
-        class_name, arguments = split_config("a constraint", config)
-        known: type[Constraint] = _class_of(class_name)
-        return known.from_config(arguments)
-
-
-def _class_of(identifier: Any) -> type[Constraint]:
-    known: type[Constraint] = look_up("constraint", identifier, _BY_NAME)
-    if known not in _CLASSES:
-        raise ValueError(
-            f"The constraint {identifier!r} is a class of the caller's own, which is not supported: "
-            "the compiled code applies the constraints"
-        )
-    return known
+    return _FAMILY.deserialize(config, custom_objects)

@@ -7,7 +7,7 @@ between the forward and the backward pass of each batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet import losses, metrics, optimizers
+from convlet.distribution.processes import ALONE, Processes
 from convlet.feeds import Stretch
 from convlet.losses.functions import same_rank
 from convlet.losses.loss import aligned_weights, divisor
@@ -23,6 +24,7 @@ from convlet.utils.validation import check_integer, check_real
 
 Shape: TypeAlias = tuple[int, ...]
 Array: TypeAlias = npt.NDArray[np.float32]
+Rows: TypeAlias = tuple[Any, Array, Array | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,7 @@ class Compilation:
         metrics: Objects or identifiers, each with whether sample weights count.
         names: Names of the results, loss first.
         steps_per_execution: Number of batches from one call of a batch hook to the next.
+        processes: Those that train together.
     """
 
     optimizer: optimizers.Optimizer
@@ -44,6 +47,7 @@ class Compilation:
     metrics: Sequence[tuple[Any, bool]]
     names: Sequence[str]
     steps_per_execution: int
+    processes: Processes = ALONE
 
     def require_loss(self) -> Any:
         """Returns the loss, or raises ValueError if there is none."""
@@ -70,6 +74,7 @@ def compilation(
     loss_weights: Any,
     metric_arguments: Mapping[str, Any],
     steps_per_execution: Any,
+    processes: Processes = ALONE,
 ) -> Compilation:
     """Checks the arguments of `compile`.
 
@@ -79,6 +84,7 @@ def compilation(
         loss_weights: A number, a list of one, or `None`.
         metric_arguments: The arguments `metrics` and `weighted_metrics`.
         steps_per_execution: A positive integer.
+        processes: Those that train together.
 
     Raises:
         ValueError: If something is unknown or not supported.
@@ -106,6 +112,7 @@ def compilation(
         metrics=entries,
         names=["loss", *_unique_names(entries)],
         steps_per_execution=check_integer("steps_per_execution", steps_per_execution, 1),
+        processes=processes,
     )
 
 
@@ -146,6 +153,14 @@ class Execution:
         self.compilation = compiled
         self.is_final = y_shape is not None or not compiled.needs_targets
         self._network = network
+        self._processes = compiled.processes
+        together = self._processes.size > 1
+        network.native.set_group(
+            self._processes.rank,
+            self._processes.size,
+            self._processes.is_sharded,
+            self._processes.sum if together else None,
+        )
         self._loss = compiled.loss_for(network.output_shape, y_shape)
         resolved = [
             (metrics.resolve(item, self._loss, network.output_shape, y_shape), weighted)
@@ -189,6 +204,8 @@ class Execution:
         self._network.native.set_totals(
             native["rows"], native["weight"], native["loss"], list(native["metrics"])
         )
+        if not self._processes.is_first:
+            self._network.native.reset_metrics()
         for (metric, _), state in zip(self._python, python, strict=True):
             metric.set_state(state)
 
@@ -202,10 +219,25 @@ class Execution:
 
     def values(self) -> list[Any]:
         """Returns the results so far: loss, and metrics in the order of the names."""
-        loss, *means = self._network.native.metrics()
+        loss, *means = self._native_means()
         native = (m.of_mean(mean) for (m, _), mean in zip(self._native, means, strict=True))
         python = (metric.result() for metric, _ in self._python)
         return [loss, *(next(native if is_native else python) for is_native in self._is_native)]
+
+    def _native_means(self) -> list[float]:
+        """Loss and metrics over the rows of all processes; the first one then keeps the sums."""
+        native = self._network.native
+        if self._processes.size == 1:
+            return native.metrics()
+        *numbers, sums = native.totals()
+        totals = np.array([*numbers, *sums])
+        self._processes.sum(totals)
+        rows, weight, loss, *sums = totals.tolist()
+        native.set_totals(rows, weight, loss, sums)
+        means = native.metrics()
+        if not self._processes.is_first:
+            native.reset_metrics()
+        return means
 
     @property
     def metrics(self) -> dict[str, metrics.Metric]:
@@ -230,23 +262,41 @@ class Execution:
         if self._loss.is_native and not self._python:
             self._run_natively(stretch, training, None)
             return
-        size = stretch.batch_size
-        if self._loss.is_native and not self._by_batch:
-            size = max(stretch.end - stretch.begin, 1)
-        for begin in range(stretch.begin, stretch.end, size):
-            part = Stretch(
-                stretch.data,
-                stretch.order,
-                begin,
-                min(begin + size, stretch.end),
-                stretch.batch_size,
-            )
-            outputs = np.empty((part.end - part.begin, *self._network.output_shape), np.float32)
+        for part in self._parts(stretch):
             if self._loss.is_native:
+                outputs = self._room(part)
                 self._run_natively(part, training, outputs)
+                rows = self._of_all(part, outputs)
             else:
-                self._run_in_python(part, training, outputs)
-            self._update_python_metrics(part, outputs)
+                rows = self._run_in_python(part, training)
+            self._update_python_metrics(*rows)
+
+    def _parts(self, stretch: Stretch) -> Iterator[Stretch]:
+        """Yields what can be done before something in Python wants the outputs."""
+        if self._loss.is_native and not self._by_batch:
+            yield stretch
+            return
+        size = stretch.batch_size
+        for number in range(stretch.steps):
+            begin = min(stretch.begin + number * size, stretch.end)
+            end = min(begin + size, stretch.end)
+            yield Stretch(stretch.data, stretch.order, begin, end, size, batches=1)
+
+    def _room(self, part: Stretch) -> Array:
+        """Returns where the outputs go; zero where another process does a row."""
+        shape = (part.end - part.begin, *self._network.output_shape)
+        return (
+            np.zeros(shape, np.float32) if self._processes.splits else np.empty(shape, np.float32)
+        )
+
+    def _of_all(self, part: Stretch, outputs: Array) -> Rows:
+        """Returns targets, outputs and weights of a part's rows in all processes."""
+        y_true, weights = _rows(part.data.y_given, part), _rows(part.data.sample_weight, part)
+        if self._processes.is_sharded:
+            join = self._processes.joined
+            return join(y_true), join(outputs), None if weights is None else join(weights)
+        self._processes.sum(outputs)
+        return y_true, outputs, weights
 
     def _run_natively(self, part: Stretch, training: bool, outputs: Array | None) -> None:
         native, data = self._network.native, part.data
@@ -262,27 +312,52 @@ class Execution:
                 data.sample_weight,
                 self.compilation.optimizer.learning_rates(part.steps),
                 outputs,
+                part.steps,
             )
-        else:
-            native.evaluate(
-                data.x, data.y, part.begin, part.end, part.batch_size, data.sample_weight, outputs
+            return
+        begin, end = part.begin, part.end
+        if self._processes.splits:  # between batches, on which the loss may depend
+            first, last = self._processes.part(part.steps)
+            begin, end = (
+                min(part.begin + number * part.batch_size, part.end) for number in (first, last)
             )
+            if outputs is not None:
+                outputs = outputs[begin - part.begin : end - part.begin]
+        native.evaluate(data.x, data.y, begin, end, part.batch_size, data.sample_weight, outputs)
 
-    def _run_in_python(self, part: Stretch, training: bool, outputs: Array) -> None:
-        """One batch with a loss of the user's."""
-        native, data = self._network.native, part.data
-        y_true, weights = _rows(data.y_given, part), _rows(data.sample_weight, part)
+    def _run_in_python(self, part: Stretch, training: bool) -> Rows:
+        """One batch with a loss of the user's; returns targets, outputs and weights of its rows."""
+        native, data, outputs = self._network.native, part.data, self._room(part)
+        own, first, count = self._own_rows(len(outputs))
+        begin, end = part.begin + own.start, part.begin + own.stop
         if training:
-            native.train_forward(data.x, part.order, part.begin, part.end, outputs)
+            native.train_forward(data.x, part.order, begin, end, outputs[own], first, count)
+        else:
+            native.evaluate_forward(data.x, begin, end, outputs[own])
+        y_true, outputs, weights = rows = self._of_all(part, outputs)
+        if training:
             loss, gradient = self._loss_and_gradient(y_true, outputs, weights)
             self._network.synchronize()
             rates = self.compilation.optimizer.learning_rates(1)
-            native.train_backward(gradient, loss, None if rates is None else float(rates[0]))
+            rate = None if rates is None else float(rates[0])
+            native.train_backward(gradient[first : first + end - begin], loss, rate)
         else:
-            native.evaluate_forward(data.x, part.begin, part.end, outputs)
             y, y_pred = same_rank(np.asarray(y_true, np.float32), outputs)
             values = self._checked_values(self._loss.call(y, y_pred), y_pred, weights)
-            native.count(self._reduced(values, weights)[0], len(outputs))
+            native.count(self._reduced(values, weights)[0], end - begin)
+        return rows
+
+    def _own_rows(self, rows: int) -> tuple[slice, int, int]:
+        """What this process does of a batch, of which it has some rows.
+
+        Returns:
+            Which of them; the position in the batch of the first one; the batch's number of rows.
+        """
+        if self._processes.is_sharded:
+            counts = self._processes.joined(np.array([rows]))
+            return slice(0, rows), int(counts[: self._processes.rank].sum()), int(counts.sum())
+        begin, end = self._processes.part(rows)
+        return slice(begin, end), begin, rows
 
     def _loss_and_gradient(
         self, y_true: Any, outputs: Array, sample_weight: Array | None
@@ -325,10 +400,7 @@ class Execution:
         factors = factor * (np.ones_like(values) if weights is None else weights)
         return float((factors * values).sum(dtype=np.float64)), factors
 
-    def _update_python_metrics(self, part: Stretch, outputs: Array) -> None:
-        if not self._python:
-            return
-        y_true, weights = _rows(part.data.y_given, part), _rows(part.data.sample_weight, part)
+    def _update_python_metrics(self, y_true: Any, outputs: Array, weights: Array | None) -> None:
         for metric, weighted in self._python:
             if weighted and weights is not None:
                 metric.update_state(y_true, outputs, sample_weight=weights)

@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convlet.data_adapter import LabelledRows, Order, epoch_order
+from convlet.distribution.processes import ALONE, Processes
 from convlet.utils.py_dataset import PyDataset
+from convlet.utils.random_snapshot import restore_snapshot, take_snapshot
 
 # A call of the compiled code lasts about this long, so that the bar moves and Ctrl-C is heard.
 _CALL_SECONDS = 0.05
@@ -29,10 +31,14 @@ class Stretch:
     begin: int
     end: int
     batch_size: int
+    # With empty ones behind them, where other processes have more rows; `None`: without.
+    batches: int | None = None
 
     @property
     def steps(self) -> int:
         """Number of batches."""
+        if self.batches is not None:
+            return self.batches
         return math.ceil((self.end - self.begin) / self.batch_size)
 
 
@@ -62,6 +68,10 @@ class ArrayFeed:
         batch_size: Rows per step; `None` means 32, or what makes `steps` steps of all rows.
         shuffle: As for `epoch_order`.
         steps: Steps of an epoch; the next one goes on where it ended. `None` for all batches.
+        processes: Those that train together.
+
+    Raises:
+        ValueError: If a batch has no row for some process that has rows of its own.
     """
 
     def __init__(
@@ -70,14 +80,20 @@ class ArrayFeed:
         batch_size: int | None,
         shuffle: bool | str = False,
         steps: int | None = None,
+        processes: Processes = ALONE,
     ) -> None:
-        if batch_size is None:
-            batch_size = 32 if steps is None else max(-(-len(data) // steps), 1)
+        if batch_size is None and steps is not None:
+            batch_size = max(-(-len(data) // steps), 1)
+        elif processes.is_sharded:
+            batch_size = _part_of_batch(batch_size or 32, processes)
         self.data = data
-        self.batch_size = batch_size
-        self.batches = math.ceil(len(data) / batch_size)
+        self.batch_size = batch_size or 32
+        self.batches = math.ceil(len(data) / self.batch_size)
+        if processes.is_sharded:
+            self.batches = processes.most(self.batches)
+        self._processes = processes
         self.steps: int | None = self.batches if steps is None else steps
-        self.rows = min((self.steps or 0) * batch_size, len(data))
+        self.rows = min((self.steps or 0) * self.batch_size, len(data))
         self._shuffle = shuffle
         self._order: Order | None = None
         self._seen = 0
@@ -94,21 +110,24 @@ class ArrayFeed:
             first: Step to begin with.
         """
         if not self._seen:
+            if self._shuffle:
+                share_random_state(self._processes)
             self._order = epoch_order(len(self.data), self.batch_size, self._shuffle)
         wanted = self.steps or 0
         before, steps = self._seen, min(wanted, self.batches - self._seen)
         count = size or 1
         while first < steps:
             beyond = min(first + count, steps)
-            begin = (before + first) * self.batch_size
+            begin = min((before + first) * self.batch_size, len(self.data))
             end = min((before + beyond) * self.batch_size, len(self.data))
             self._seen = before + beyond
-            stretch = Stretch(self.data, self._order, begin, end, self.batch_size)
+            stretch = Stretch(self.data, self._order, begin, end, self.batch_size, beyond - first)
             started = time.perf_counter()
             yield Call(first, first + count - 1, [stretch])
             if size is None:
                 seconds_per_step = (time.perf_counter() - started) / (beyond - first)
                 count = max(1, int(_CALL_SECONDS / max(seconds_per_step, 1e-9)))
+                count = self._processes.from_first(count)
             first = beyond
         if steps < wanted:
             _warn_of_the_end()
@@ -127,19 +146,29 @@ class BatchFeed:
         convert: Makes checked rows of a batch.
         steps: Steps of an epoch, or `None` for all batches.
         shuffle: Whether to take the batches of a `PyDataset` in a new order in each epoch.
+        processes: Those that train together.
 
     Raises:
         ValueError: If there is no batch, or the first one does not fit.
     """
 
     def __init__(
-        self, source: Any, convert: Convert, steps: int | None = None, shuffle: bool = False
+        self,
+        source: Any,
+        convert: Convert,
+        steps: int | None = None,
+        shuffle: bool = False,
+        processes: Processes = ALONE,
     ) -> None:
         self._source = source
         self._convert = convert
         self._given_steps = steps
         self._shuffle = shuffle
-        self._length = _length(source)
+        self._length = self._own_length = _length(source)
+        self._processes = processes
+        self._last: LabelledRows | None = None
+        if processes.is_sharded and self._length is not None:
+            self._length = processes.most(self._length)
         self._once = isinstance(source, Iterator)
         self._seen = 0
         self._iterator: Iterator[Any] | None = None
@@ -165,6 +194,7 @@ class BatchFeed:
             first: Step to begin with; the batches before it are passed over.
         """
         size = size or 1
+        share_random_state(self._processes)
         self._dataset.on_epoch_begin()
         if self._iterator is None:
             self._start()
@@ -185,12 +215,19 @@ class BatchFeed:
     def _take(self, count: int) -> Iterator[Stretch]:
         for _ in range(count):
             batch = next(self._iterator, None) if self._iterator is not None else None
-            if batch is None:
+            if not self._any(batch is not None):
                 self._iterator = None
                 return
-            data = self._convert(batch)
             self._seen += 1
+            if batch is None and self._last is not None:
+                yield Stretch(self._last, None, 0, 0, 1, batches=1)
+                continue
+            self._last = data = self._convert(batch)
             yield Stretch(data, None, 0, len(data), len(data))
+
+    def _any(self, has_batch: bool) -> bool:
+        """Whether this process has a batch or, where each has rows of its own, another one."""
+        return self._processes.any(has_batch) if self._processes.is_sharded else has_batch
 
     def _finish(self, before: int) -> None:
         """After an epoch that began with step `before` of the iteration."""
@@ -213,9 +250,9 @@ class BatchFeed:
     def _new_iterator(self) -> Iterator[Any]:
         if not isinstance(self._source, PyDataset):
             return iter(self._source)
-        if self._length is None:
+        if self._own_length is None:
             return self._source.batches(itertools.count())
-        indices = list(range(self._length))
+        indices = list(range(self._own_length))
         if self._shuffle:
             random.shuffle(indices)  # as Keras does, with the generator that it uses
         return self._source.batches(indices)
@@ -231,8 +268,24 @@ class BatchFeed:
                 f"When passing a Python {kind} to a Keras model, the {kind} must yield at least "
                 f"one batch. Received an empty {kind}."
             )
-        self._convert(first)
+        self._last = self._convert(first)
         self._iterator = itertools.chain([first], iterator)
+
+
+def share_random_state(processes: Processes) -> None:
+    """Makes the random numbers of all processes those of the first."""
+    if processes.size > 1:
+        restore_snapshot(processes.from_first(take_snapshot()))
+
+
+def _part_of_batch(batch_size: int, processes: Processes) -> int:
+    begin, end = processes.part(batch_size)
+    if batch_size < processes.size:
+        raise ValueError(
+            f"`batch_size` is that of all {processes.size} processes together and must be at least "
+            f"their number. Received: batch_size={batch_size}"
+        )
+    return end - begin
 
 
 def unpacked(batch: Any, owner: str) -> tuple[Any, Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from convlet import layers as layer_classes
@@ -11,6 +11,7 @@ from convlet.layers.keras_tensor import BatchShape, KerasTensor
 from convlet.layers.layer import Layer, without_batch_axis
 from convlet.model import Model
 from convlet.network import Tracer
+from convlet.utils.custom_objects import custom_object_scope
 
 # Keras writes these arguments of calls even where they mean nothing.
 _IDLE_ARGUMENTS = {"mask": None, "training": None}
@@ -183,12 +184,15 @@ class Functional(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Any) -> Functional:
+    def from_config(
+        cls, config: Any, custom_objects: Mapping[str, Any] | None = None
+    ) -> Functional:
         """Makes a model from what `get_config` returned, or Keras's equivalent.
 
         Args:
             config: Dictionary with the keys `"name"`, `"layers"`, `"input_layers"` and
                 `"output_layers"`.
+            custom_objects: Dictionary from names in it to classes of the caller.
 
         Returns:
             A model with new weights.
@@ -203,7 +207,8 @@ class Functional(Model):
                 "A functional model configuration must be a dictionary containing the keys "
                 f"{', '.join(map(repr, keys))}. Received: config={config}"
             )
-        tensors = _rebuilt_tensors(config["layers"])
+        with custom_object_scope(custom_objects):
+            tensors = _rebuilt_tensors(config["layers"])
         ends = (_reference_in(config[key], key) for key in ("input_layers", "output_layers"))
         (first, first_listed), (last, last_listed) = ends
         start, end = _end(tensors, first), _end(tensors, last)
@@ -379,16 +384,19 @@ def _rebuilt_tensors(layers: Any) -> dict[tuple[str, int], KerasTensor]:
     """Calls the layers of a configuration; the tensors by layer's name and number of the call."""
     tensors: dict[tuple[str, int], KerasTensor] = {}
     waiting: list[tuple[str, int, Any, Layer]] = []
+    nested: set[str] = set()
     for part in layers:
         layer = deserialize_part(part)
         nodes = part.get("inbound_nodes", [])
+        if isinstance(layer, Model) and layer.built:
+            nested.add(layer.name)
         if isinstance(layer, InputLayer):
             tensors[layer.name, 0] = layer.output
         waiting += [(layer.name, number, node, layer) for number, node in enumerate(nodes)]
     while waiting:
         left = []
         for name, number, node, layer in waiting:
-            arguments, is_list = _arguments_of(node)
+            arguments, is_list = _arguments_of(node, nested)
             before = [(name, number - 1)] if number else []
             if any(needed not in tensors for needed in (*before, *arguments)):
                 left.append((name, number, node, layer))
@@ -401,16 +409,21 @@ def _rebuilt_tensors(layers: Any) -> dict[tuple[str, int], KerasTensor]:
     return tensors
 
 
-def _arguments_of(node: Any) -> tuple[list[tuple[str, int]], bool]:
-    """What a layer of a configuration is called on, and whether as a list."""
+def _arguments_of(node: Any, nested: Container[str]) -> tuple[list[tuple[str, int]], bool]:
+    """What a layer of a configuration is called on, and whether as a list.
+
+    Args:
+        node: One of the layer's `inbound_nodes`.
+        nested: Names of the models among the layers.
+    """
+    if isinstance(node, list):
+        return _arguments_in_keras2(node, nested)
     if not isinstance(node, Mapping) or len(node.get("args", ())) != 1:
         raise ValueError(
             "An inbound node must be a dictionary with one argument under the key 'args'. "
             f"Received: {node}"
         )
-    for key, value in node.get("kwargs", {}).items():
-        if key not in _IDLE_ARGUMENTS or value is not None:
-            raise ValueError(f"A call with the argument `{key}={value!r}` is not supported")
+    _check_idle(node.get("kwargs", {}))
     (argument,) = node["args"]
     is_list = isinstance(argument, (list, tuple))
     references = []
@@ -419,6 +432,35 @@ def _arguments_of(node: Any) -> tuple[list[tuple[str, int]], bool]:
             raise ValueError(f"The argument of a call must be a tensor. Received: {tensor}")
         references.append(_reference_in(tensor["config"]["keras_history"], "keras_history")[0])
     return references, is_list
+
+
+def _arguments_in_keras2(
+    node: list[Any], nested: Container[str]
+) -> tuple[list[tuple[str, int]], bool]:
+    """The same of Keras 2's form: `[[name, number of the call, number of the output, kwargs], ...]`.
+
+    It counts a model's own graph as its call 0.
+    """
+    references = []
+    for tensor in node:
+        if not isinstance(tensor, list) or len(tensor) != 4 or not isinstance(tensor[3], Mapping):
+            raise ValueError(
+                "An inbound node of Keras 2 must be a list of lists of a layer's name, two numbers "
+                f"and a dictionary. Received: {node}"
+            )
+        _check_idle(tensor[3])
+        (name, number), _ = _reference_in(tensor[:3], "inbound_nodes")
+        references.append((name, number - 1 if name in nested else number))
+    if not references:
+        raise ValueError("An inbound node has no tensor.")
+    return references, len(references) > 1
+
+
+def _check_idle(arguments: Mapping[str, Any]) -> None:
+    """Refuses arguments of a call that would mean something."""
+    for key, value in arguments.items():
+        if key not in _IDLE_ARGUMENTS or value is not None:
+            raise ValueError(f"A call with the argument `{key}={value!r}` is not supported")
 
 
 def _reference_in(reference: Any, key: str) -> tuple[tuple[str, int], bool]:

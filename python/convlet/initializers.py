@@ -7,7 +7,7 @@ convlet's own generator, so the values differ from Keras's under the same seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ from convlet.utils.validation import (
     check_real,
     look_up,
     refuse_unsupported,
+    serialized,
     split_config,
 )
 
@@ -69,6 +70,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 InitializerFunction: TypeAlias = Callable[..., npt.ArrayLike]
 
 # Standard deviation of a unit normal distribution cut off at two standard deviations.
+_MAX_RANK = 32  # NumPy 1's
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
@@ -252,6 +254,9 @@ class VarianceScaling(RandomInitializer):
         mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
         distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
         seed: Integer or `None`.
+        input_axes: The axes whose sizes, multiplied, are the number of inputs; with `output_axes`,
+            or else `compute_fans` tells.
+        output_axes: The same for the number of outputs.
     """
 
     def __init__(
@@ -260,6 +265,8 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
     ) -> None:
         self.scale = check_real("scale", scale)
         if self.scale <= 0:
@@ -268,10 +275,12 @@ class VarianceScaling(RandomInitializer):
         self.distribution = check_choice(
             "distribution", distribution, ("truncated_normal", "untruncated_normal", "uniform")
         )
+        self.input_axes = _checked_axes("input_axes", input_axes)
+        self.output_axes = _checked_axes("output_axes", output_axes)
         super().__init__(seed)
 
     def draw(self, random: np.random.Generator, shape: Shape) -> npt.ArrayLike:
-        fan_in, fan_out = compute_fans(shape)
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "uniform":
@@ -288,21 +297,32 @@ class VarianceScaling(RandomInitializer):
             "mode": self.mode,
             "distribution": self.distribution,
             **super().get_config(),
+            **self._axes_config(),
         }
+
+    def _axes_config(self) -> dict[str, Any]:
+        """Only those that are given: Keras before 3.15 knows neither."""
+        axes = {"input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {name: value for name, value in axes.items() if value is not None}
 
 
 class _NamedVarianceScaling(VarianceScaling):
-    """A variance scaling that has a name of its own: only the seed is left to choose."""
+    """A variance scaling that has a name of its own: only seed and axes are left to choose."""
 
     SCALE: float
     MODE: str
     DISTRIBUTION: str
 
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(self.SCALE, self.MODE, self.DISTRIBUTION, seed)
+    def __init__(
+        self,
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(self.SCALE, self.MODE, self.DISTRIBUTION, seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return RandomInitializer.get_config(self)
+        return {**RandomInitializer.get_config(self), **self._axes_config()}
 
 
 class GlorotUniform(_NamedVarianceScaling):
@@ -310,6 +330,7 @@ class GlorotUniform(_NamedVarianceScaling):
 
     Args:
         seed: Integer or `None`.
+        input_axes, output_axes: As of `VarianceScaling`.
     """
 
     SCALE, MODE, DISTRIBUTION = 1.0, "fan_avg", "uniform"
@@ -320,6 +341,7 @@ class GlorotNormal(_NamedVarianceScaling):
 
     Args:
         seed: Integer or `None`.
+        input_axes, output_axes: As of `VarianceScaling`.
     """
 
     SCALE, MODE, DISTRIBUTION = 1.0, "fan_avg", "truncated_normal"
@@ -330,6 +352,7 @@ class HeUniform(_NamedVarianceScaling):
 
     Args:
         seed: Integer or `None`.
+        input_axes, output_axes: As of `VarianceScaling`.
     """
 
     SCALE, MODE, DISTRIBUTION = 2.0, "fan_in", "uniform"
@@ -340,6 +363,7 @@ class HeNormal(_NamedVarianceScaling):
 
     Args:
         seed: Integer or `None`.
+        input_axes, output_axes: As of `VarianceScaling`.
     """
 
     SCALE, MODE, DISTRIBUTION = 2.0, "fan_in", "truncated_normal"
@@ -350,6 +374,7 @@ class LecunUniform(_NamedVarianceScaling):
 
     Args:
         seed: Integer or `None`.
+        input_axes, output_axes: As of `VarianceScaling`.
     """
 
     SCALE, MODE, DISTRIBUTION = 1.0, "fan_in", "uniform"
@@ -360,6 +385,7 @@ class LecunNormal(_NamedVarianceScaling):
 
     Args:
         seed: Integer or `None`.
+        input_axes, output_axes: As of `VarianceScaling`.
     """
 
     SCALE, MODE, DISTRIBUTION = 1.0, "fan_in", "truncated_normal"
@@ -476,12 +502,7 @@ def serialize(initializer: InitializerFunction) -> dict[str, Any]:
             "Only instances of `convlet.initializers.Initializer` have a configuration. "
             f"Received: {initializer}"
         )
-    return {
-        "module": "keras.initializers",
-        "class_name": type(initializer).__name__,
-        "config": initializer.get_config(),
-        "registered_name": None,
-    }
+    return serialized("initializer", initializer, "keras.initializers")
 
 
 def deserialize(
@@ -512,16 +533,41 @@ def _by_name(name: str) -> InitializerFunction:
     return initializer
 
 
-def compute_fans(shape: Shape) -> tuple[int, int]:
+def compute_fans(
+    shape: Shape,
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
+) -> tuple[int, int]:
     """Returns the numbers of inputs and outputs of a weight of the given shape.
 
-    A convolution kernel (kh, kw, ic, oc) has `kh * kw * ic` inputs and `kh * kw * oc` outputs.
+    A convolution kernel (kh, kw, ic, oc) has `kh * kw * ic` inputs and `kh * kw * oc` outputs. If
+    both axes are given, they tell instead.
+
+    Raises:
+        ValueError: If the shape has no such axis.
     """
+    if input_axes is not None and output_axes is not None:
+        try:
+            inputs, outputs = ([shape[i] for i in axes] for axes in (input_axes, output_axes))
+        except IndexError:
+            raise ValueError(
+                "`input_axes` and `output_axes` must be axes of the weight. "
+                f"Received: {input_axes}, {output_axes} for shape={tuple(shape)}"
+            ) from None
+        return math.prod(inputs), math.prod(outputs)
     if len(shape) < 2:
         fan = shape[0] if shape else 1
         return fan, fan
     receptive_field = math.prod(shape[:-2])
     return receptive_field * shape[-2], receptive_field * shape[-1]
+
+
+def _checked_axes(name: str, axes: Sequence[int] | None) -> list[int] | None:
+    return (
+        None
+        if axes is None
+        else [check_integer(name, axis, -_MAX_RANK, _MAX_RANK - 1) for axis in axes]
+    )
 
 
 def _truncated_unit_normal(random: np.random.Generator, shape: Shape) -> npt.NDArray[np.float64]:

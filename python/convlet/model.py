@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from convlet.layers.keras_tensor import BatchShape
@@ -30,6 +30,16 @@ class Model(Trainer):
 
         outputs = kwargs.get("outputs", args[1] if len(args) > 1 else None)
         return super().__new__(MultiOutput if has_several(outputs) else Functional)
+
+    @classmethod
+    def from_config(cls, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Model:
+        """Makes a model of symbolic tensors from what its `get_config` returned.
+
+        See `convlet.models.Functional.from_config`.
+        """
+        from convlet.functional import Functional
+
+        return Functional.from_config(config, custom_objects)
 
     # Structure
 
@@ -99,6 +109,8 @@ class Model(Trainer):
     ) -> None:
         """Prints the layers, their output shapes and the number of their parameters.
 
+        Of processes that train together the first one prints.
+
         Args:
             line_length: Width of the table; `None` means 88, or less in a narrow terminal.
             positions: Where the columns end, as shares of the width.
@@ -110,6 +122,8 @@ class Model(Trainer):
         Raises:
             ValueError: If the width is too small or an argument has no meaning.
         """
+        if not self.processes.is_first:
+            return
         print_summary(
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )

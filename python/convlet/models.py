@@ -16,6 +16,7 @@ from convlet.saving.api import clone_model, load_model, model_from_json, save_mo
 from convlet.saving.configuration import normalized
 from convlet.utils.custom_objects import custom_object_scope
 from convlet.utils.naming import auto_name
+from convlet.utils.validation import check_bool
 
 __all__ = [
     "Functional",
@@ -68,20 +69,25 @@ class Sequential(Model):
 
     # Structure
 
-    def add(self, layer: Layer | KerasTensor) -> None:
+    def add(self, layer: Layer | KerasTensor, rebuild: bool = True) -> None:
         """Adds a layer on top of the stack.
 
         Args:
             layer: A layer; or first of all an `Input`.
+            rebuild: Keras's; there is nothing to rebuild here, either way.
 
         Raises:
             ValueError: If the layer does not fit; the model is as before then.
         """
+        check_bool("rebuild", rebuild)
         self._append(layer)
         self._count_as_functional()
 
-    def pop(self) -> Layer:
+    def pop(self, rebuild: bool = True) -> Layer:
         """Removes the last layer.
+
+        Args:
+            rebuild: Keras's; there is nothing to rebuild here, either way.
 
         Returns:
             The layer.
@@ -89,6 +95,7 @@ class Sequential(Model):
         Raises:
             IndexError: If there is none.
         """
+        check_bool("rebuild", rebuild)
         if not self._stack:
             raise IndexError(f"There are no layers in the model '{self.name}' to remove.")
         layer = self._stack.pop()

@@ -229,8 +229,9 @@ def tanh(x: npt.ArrayLike) -> Array:
     return _activation("tanh", x)
 
 
-def softmax(x: npt.ArrayLike) -> Array:
-    """`exp(x) / sum(exp(x))` over the last axis of `(rows, ..., classes)`."""
+def softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
+    """`exp(x) / sum(exp(x))` over the last axis of `(rows, ..., classes)`; `axis` must be -1."""
+    refuse_unsupported("softmax", {"axis": (axis, -1)})
     return _activation("softmax", x)
 
 
@@ -293,16 +294,17 @@ def activation_backward(x: npt.ArrayLike, dy: npt.ArrayLike, name: str, **argume
 
 
 def categorical_crossentropy(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, from_logits: bool = False
+    target: npt.ArrayLike, output: npt.ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> Array:
     """Cross-entropy of each row, as Keras defines it.
 
     From logits `-sum t log softmax(z)`; from probabilities `-sum t log clip(p / sum(p), 1e-7, 1 - 1e-7)`.
 
     Args:
-        y_true: Targets `(rows, classes)`.
-        y_pred: Probabilities, or logits, `(rows, classes)`.
-        from_logits: Whether `y_pred` are logits.
+        target: Targets `(rows, classes)`.
+        output: Probabilities, or logits, `(rows, classes)`.
+        from_logits: Whether `output` are logits.
+        axis: That of the classes, the last one; nothing else is supported.
 
     Returns:
         Losses `(rows,)`.
@@ -310,21 +312,21 @@ def categorical_crossentropy(
     Raises:
         ValueError: For arrays of another rank or not of real numbers, or of different shapes.
     """
-    return _crossentropy(*_class_targets(y_true, y_pred), from_logits)[0]
+    return _crossentropy(*_class_targets(target, output), from_logits, axis)[0]
 
 
 def categorical_crossentropy_backward(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, from_logits: bool = False
+    target: npt.ArrayLike, output: npt.ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> Array:
-    """Gradient of `sum(categorical_crossentropy(...))` with respect to `y_pred`, in its shape.
+    """Gradient of `sum(categorical_crossentropy(...))` with respect to `output`, in its shape.
 
     From logits it is `softmax(z) * sum(t) - t`. No gradient passes a probability that was clipped.
     """
-    return _crossentropy(*_class_targets(y_true, y_pred), from_logits)[1]
+    return _crossentropy(*_class_targets(target, output), from_logits, axis)[1]
 
 
 def sparse_categorical_crossentropy(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, from_logits: bool = False
+    target: npt.ArrayLike, output: npt.ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> Array:
     """Cross-entropy of each row for integer labels, as Keras defines it.
 
@@ -332,9 +334,10 @@ def sparse_categorical_crossentropy(
     `q = clip(p, 1e-7, 1 - 1e-7)`.
 
     Args:
-        y_true: Labels `(rows,)`, integers from 0 to `classes - 1`.
-        y_pred: Probabilities, or logits, `(rows, classes)`.
-        from_logits: Whether `y_pred` are logits.
+        target: Labels `(rows,)`, integers from 0 to `classes - 1`.
+        output: Probabilities, or logits, `(rows, classes)`.
+        from_logits: Whether `output` are logits.
+        axis: That of the classes, the last one; nothing else is supported.
 
     Returns:
         Losses `(rows,)`.
@@ -342,14 +345,14 @@ def sparse_categorical_crossentropy(
     Raises:
         ValueError: For labels that are no integers or out of range, and as `categorical_crossentropy`.
     """
-    return _crossentropy(*_label_targets(y_true, y_pred), from_logits)[0]
+    return _crossentropy(*_label_targets(target, output), from_logits, axis)[0]
 
 
 def sparse_categorical_crossentropy_backward(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, from_logits: bool = False
+    target: npt.ArrayLike, output: npt.ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> Array:
-    """Gradient of `sum(sparse_categorical_crossentropy(...))` with respect to `y_pred`, in its shape."""
-    return _crossentropy(*_label_targets(y_true, y_pred), from_logits)[1]
+    """Gradient of `sum(sparse_categorical_crossentropy(...))` with respect to `output`, in its shape."""
+    return _crossentropy(*_label_targets(target, output), from_logits, axis)[1]
 
 
 def rmsprop(
@@ -578,33 +581,36 @@ def _activation_attributes(name: str, arguments: Mapping[str, Any]) -> dict[str,
     return attributes
 
 
-def _class_targets(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[Array, Array]:
-    predictions = _array("y_pred", y_pred, 2)
-    return _sized("y_true", y_true, predictions.shape), predictions
+def _class_targets(target: npt.ArrayLike, output: npt.ArrayLike) -> tuple[Array, Array]:
+    predictions = _array("output", output, 2)
+    _not_empty("output", predictions, 1)
+    return _sized("target", target, predictions.shape), predictions
 
 
 def _label_targets(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike
+    target: npt.ArrayLike, output: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.int32], Array]:
-    predictions = _array("y_pred", y_pred, 2)
-    labels = _as_array("y_true", y_true)
+    predictions = _array("output", output, 2)
+    _not_empty("output", predictions, 1)
+    labels = _as_array("target", target)
     classes = predictions.shape[1]
     if labels.shape != predictions.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"`y_true` must be integer labels of shape {predictions.shape[:1]}. "
+            f"`target` must be integer labels of shape {predictions.shape[:1]}. "
             f"Received: dtype={labels.dtype}, shape={labels.shape}"
         )
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError(
-            f"`y_true` must be labels from 0 to {classes - 1}. "
+            f"`target` must be labels from 0 to {classes - 1}. "
             f"Received labels from {labels.min()} to {labels.max()}"
         )
     return np.ascontiguousarray(labels, np.int32), predictions
 
 
 def _crossentropy(
-    y_true: npt.NDArray[Any], y_pred: Array, from_logits: bool
+    target: npt.NDArray[Any], output: Array, from_logits: bool, axis: int
 ) -> tuple[Array, Array]:
+    refuse_unsupported("categorical_crossentropy", {"axis": (axis, -1)})
     attributes = {"from_logits": check_bool("from_logits", from_logits)}
-    name = "categorical_crossentropy" if y_true.ndim == 2 else "sparse_categorical_crossentropy"
-    return _native.core.criterion(name, attributes, y_true, y_pred)
+    name = "categorical_crossentropy" if target.ndim == 2 else "sparse_categorical_crossentropy"
+    return _native.core.criterion(name, attributes, target, output)

@@ -12,14 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convlet.utils.custom_objects import custom_object_scope
-from convlet.utils.naming import to_snake_case
+from convlet.utils.native_classes import NativeClasses
 from convlet.utils.validation import (
     check_choice,
-    check_configurable,
     is_finite,
-    look_up,
-    split_config,
 )
 
 __all__ = [
@@ -190,12 +186,13 @@ l2 = L2
 l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
-_CLASSES: tuple[type[Regularizer], ...] = (L1, L2, L1L2, OrthogonalRegularizer)
-_BY_NAME: dict[str, type[Regularizer]] = {
-    **{to_snake_case(known.__name__): known for known in _CLASSES},
-    **{known.__name__: known for known in _CLASSES},
-    "l1_l2": L1L2,
-}
+_FAMILY: NativeClasses[Regularizer] = NativeClasses(
+    "regularizer",
+    "keras.regularizers",
+    (L1, L2, L1L2, OrthogonalRegularizer),
+    "the compiled code computes the penalties",
+    aliases={"l1_l2": L1L2},
+)
 
 
 def get(identifier: Any) -> Regularizer | None:
@@ -208,28 +205,12 @@ def get(identifier: Any) -> Regularizer | None:
         ValueError: If it stands for none. Functions and classes of the caller's own are not
             supported: the compiled code computes the penalties.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    if type(identifier) in _CLASSES:
-        regularizer: Regularizer = identifier
-        return regularizer
-    known: type[Regularizer] = identifier if identifier in _CLASSES else _class_of(identifier)
-    return known()
+    return _FAMILY.get(identifier)
 
 
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     """Returns class and arguments of a regularizer as Keras writes them, `None` for `None`."""
-    if regularizer is None:
-        return None
-    check_configurable("regularizer", regularizer)
-    return {
-        "module": "keras.regularizers",
-        "class_name": type(regularizer).__name__,
-        "config": regularizer.get_config(),
-        "registered_name": None,
-    }
+    return _FAMILY.serialize(regularizer)
 
 
 def deserialize(
@@ -245,22 +226,7 @@ def deserialize(
     Raises:
         ValueError: If the class is unknown or an argument has no meaning.
     """
-    with custom_object_scope(custom_objects):
-        if isinstance(config, str):
-            return _class_of(config)()
-        class_name, arguments = split_config("a regularizer", config)
-        known: type[Regularizer] = _class_of(class_name)
-        return known.from_config(arguments)
-
-
-def _class_of(identifier: Any) -> type[Regularizer]:
-    known: type[Regularizer] = look_up("regularizer", identifier, _BY_NAME)
-    if known not in _CLASSES:
-        raise ValueError(
-            f"The regularizer {identifier!r} is a class of the caller's own, which is not supported: "
-            "the compiled code computes the penalties"
-        )
-    return known
+    return _FAMILY.deserialize(config, custom_objects)
 
 
 def _factor(name: str, value: Any) -> float:

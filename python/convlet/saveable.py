@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from convlet.layers.layer import Layer
 
 if TYPE_CHECKING:
+    from convlet.distribution.processes import Processes
     from convlet.layers.keras_tensor import KerasTensor
     from convlet.optimizers import Optimizer
 
@@ -18,6 +19,7 @@ class Saveable(Layer):
 
     if TYPE_CHECKING:  # what files need to know of a model
         optimizer: Optimizer | None
+        processes: Processes
 
         @property
         def layers(self) -> list[Layer]: ...
@@ -57,7 +59,12 @@ class Saveable(Layer):
 
         api.save_model(self, filepath, overwrite, zipped, include_optimizer)
 
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+    ) -> None:
         """Writes the weights, and the optimizer's state if there is one, to a `.weights.h5` file.
 
         The file appears whole or not at all, and Keras can read it.
@@ -65,6 +72,7 @@ class Saveable(Layer):
         Args:
             filepath: Path of the file; the name must end in `.weights.h5`.
             overwrite: Whether a file of that name may be replaced.
+        max_shard_size: `None`, one file; nothing else is supported.
 
         Raises:
             ValueError: If the name ends otherwise or the model has not been built.
@@ -73,7 +81,7 @@ class Saveable(Layer):
         """
         from convlet.saving import api
 
-        api.save_weights(self, filepath, overwrite)
+        api.save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
         """Reads the weights from a file that convlet or Keras has written.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from convlet.data_adapter import (
     is_array,
     split_off_validation,
 )
+from convlet.distribution.processes import ALONE, Processes
 from convlet.execution import Compilation, Execution, compilation
 from convlet.feeds import (
     ArrayFeed,
@@ -27,6 +28,7 @@ from convlet.feeds import (
     Stretch,
     check_feed_arguments,
     kind_of,
+    share_random_state,
     unpacked,
 )
 from convlet.layers.keras_tensor import is_symbolic
@@ -35,6 +37,9 @@ from convlet.network import MOVING, BoundNetwork
 from convlet.progress import Progress, Verbose, make_progress
 from convlet.saveable import Saveable
 from convlet.utils.validation import check_integer, check_real
+
+if TYPE_CHECKING:
+    from convlet.distribution import DataParallel
 
 Callbacks: TypeAlias = Callback | Iterable[Callback] | None
 Logs: TypeAlias = dict[str, Any]
@@ -83,6 +88,10 @@ class Trainer(Saveable):
         # What the present network has been configured for.
         self._execution: Execution | None = None
         self._network: BoundNetwork | None = None
+        # Those that train it together.
+        self.processes = ALONE
+        # Whether all of them know that they have the first one's weights.
+        self._has_common_weights = False
         # Held by the thread that trains or evaluates.
         self.turn = ThreadLock()
         # Whether it knows which weights to train.
@@ -107,6 +116,7 @@ class Trainer(Saveable):
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        distribution: DataParallel | None = None,
     ) -> None:
         """Says how the model is to be trained. Weights stay as they are.
 
@@ -124,16 +134,23 @@ class Trainer(Saveable):
             steps_per_execution: Number of batches from one call of a batch hook to the next.
             jit_compile: Accepted, without a meaning here: everything is compiled.
             auto_scale_loss: Accepted, without a meaning here: everything is float32.
+            distribution: A `convlet.distribution.DataParallel`, to train together with the other
+                processes that `mpirun` has started; `None`: alone.
 
         Raises:
             ValueError: If something is unknown or not supported.
         """
+        processes = _checked_distribution(distribution)
         # They choose how Keras executes a step; no result depends on them.
         del run_eagerly, jit_compile, auto_scale_loss
         given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         if metrics is None and weighted_metrics is None:
             given = self._metric_arguments
-        self._compilation = compilation(optimizer, loss, loss_weights, given, steps_per_execution)
+        self._compilation = compilation(
+            optimizer, loss, loss_weights, given, steps_per_execution, processes
+        )
+        self.processes = processes
+        self._has_common_weights = False
         self._metric_arguments = given
         self.optimizer = self._compilation.optimizer
         self.loss = loss
@@ -294,7 +311,9 @@ class Trainer(Saveable):
                 validation_steps,
             )
 
-        progress = make_progress(verbose, feed.steps, epochs)
+        self._share_weights()
+        share_random_state(self.processes)
+        progress = self._progress(verbose, feed.steps, epochs)
         callback_list = CallbackList(
             callbacks,
             add_history=True,
@@ -323,7 +342,7 @@ class Trainer(Saveable):
                     logs |= {f"val_{name}": value for name, value in self._logs().items()}
                 logs = callback_list.on_epoch_end(epoch, logs)
                 progress.end(logs)
-                if self.stop_training:
+                if self._stops():
                     break
             if epochs > initial_epoch:
                 compiled.optimizer.finalize_variable_values(self.trainable_weights)
@@ -368,7 +387,8 @@ class Trainer(Saveable):
         self._require_compilation("evaluate").require_loss()
         batch_size = _checked_size("batch_size", batch_size)
         feed = self._feed(x, y, sample_weight, None, batch_size, _checked_size("steps", steps))
-        progress = make_progress(verbose, feed.steps)
+        self._share_weights()
+        progress = self._progress(verbose, feed.steps)
         callback_list = CallbackList(
             callbacks, model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
@@ -409,12 +429,17 @@ class Trainer(Saveable):
         steps = _checked_size("steps", steps)
         feed: Feed
         if is_array(x):
-            feed = ArrayFeed(self._unlabelled_rows(x), batch_size, steps=steps)
+            rows = self._unlabelled_rows(x)
+            feed = ArrayFeed(rows, batch_size, steps=steps, processes=self.processes)
         else:
             feed = BatchFeed(
-                x, lambda batch: self._unlabelled_rows(unpacked(batch, kind_of(x))[0]), steps
+                x,
+                lambda batch: self._unlabelled_rows(unpacked(batch, kind_of(x))[0]),
+                steps,
+                processes=self.processes,
             )
-        progress = make_progress(verbose, feed.steps)
+        self._share_weights()
+        progress = self._progress(verbose, feed.steps)
         callback_list = CallbackList(
             callbacks, model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
@@ -432,8 +457,7 @@ class Trainer(Saveable):
                     network = self._present_network()
                     network.synchronize()
                     parts.append(outputs.room(stretch.end - stretch.begin))
-                    rows = stretch.data.x[stretch.begin : stretch.end]
-                    network.native.predict(rows, parts[-1], 0, len(rows))
+                    self._predict_stretch(network, stretch, parts[-1])
                     done += stretch.steps
                 if not parts:
                     continue  # the data have run out
@@ -479,6 +503,7 @@ class Trainer(Saveable):
                 f"time. Received: sample_weight={sample_weight}, class_weight={class_weight}"
             )
         data = self._labelled_rows(x, y, sample_weight, class_weight)
+        self._share_weights()
         execution = self._ready_to_train(data)
         execution.reset()
         execution.train(_whole(data))
@@ -505,6 +530,7 @@ class Trainer(Saveable):
         return_dict = bool(return_dict)
         self._require_compilation("test_on_batch").require_loss()
         data = self._labelled_rows(x, y, sample_weight)
+        self._share_weights()
         execution = self._ready_execution(data)
         execution.reset()
         execution.evaluate(_whole(data))
@@ -601,9 +627,40 @@ class Trainer(Saveable):
             if size:
                 callbacks.on_train_batch_end(call.last, logs)
             progress.update(call.first + steps, logs)
-            if self.stop_training:
+            if self._stops():
                 break
         return logs
+
+    def _stops(self) -> bool:
+        """Whether a callback, of any process, wants training to end."""
+        self.stop_training = self.processes.any(self.stop_training)
+        return self.stop_training
+
+    def _progress(self, verbose: Verbose, steps: int | None, epochs: int = 1) -> Progress:
+        return make_progress(verbose if self.processes.is_first else 0, steps, epochs)
+
+    def _share_weights(self) -> None:
+        """Gives all processes the first one's weights, once after `compile`."""
+        if self.processes.size > 1 and not self._has_common_weights:
+            self.share_state()
+
+    def share_state(self) -> None:
+        """Gives all processes the first one's weights and, after training, optimizer's state."""
+        self.set_weights(self.processes.from_first(self.get_weights()))
+        if self._execution is not None and self.optimizer is not None:
+            self.optimizer.set_state(self.processes.from_first(self.optimizer.get_state()))
+        self._has_common_weights = True
+
+    def _predict_stretch(self, network: BoundNetwork, stretch: Stretch, outputs: Array) -> None:
+        """Writes a stretch's outputs; where all processes have the rows, each does its part."""
+        rows = stretch.data.x[stretch.begin : stretch.end]
+        begin, end = 0, len(rows)
+        if self.processes.splits:
+            outputs[...] = 0.0
+            begin, end = self.processes.part(len(rows))
+        network.native.predict(rows, outputs, begin, end)
+        if self.processes.splits:
+            self.processes.sum(outputs)
 
     def _start_results(self, execution: Execution) -> None:
         """Starts an epoch's results, or goes on with those of one that was interrupted."""
@@ -647,14 +704,14 @@ class Trainer(Saveable):
         """Returns checked data for training or evaluation."""
         if is_array(x):
             data = self._labelled_rows(x, y, sample_weight, class_weight)
-            return ArrayFeed(data, batch_size, shuffle, steps)
+            return ArrayFeed(data, batch_size, shuffle, steps, self.processes)
         check_feed_arguments(x, y, sample_weight, class_weight, shuffle)
         kind = kind_of(x)
 
         def convert(batch: Any) -> LabelledRows:
             return self._labelled_rows(*unpacked(batch, kind), class_weight)
 
-        return BatchFeed(x, convert, steps, shuffle=bool(shuffle))
+        return BatchFeed(x, convert, steps, shuffle=bool(shuffle), processes=self.processes)
 
     def _network_and_rows(self, x: Any) -> tuple[BoundNetwork, Any]:
         """Builds the model if need be, and returns its network and the checked input."""
@@ -751,7 +808,7 @@ class Trainer(Saveable):
 
     def _steps_per_call(self, callbacks: CallbackList, hooks: Sequence[str]) -> int | None:
         """Number of steps from one batch hook to the next, `None` if there are no such hooks."""
-        if not callbacks.overrides(*hooks):
+        if not self.processes.any(callbacks.overrides(*hooks)):
             return None
         return 1 if self._compilation is None else self._compilation.steps_per_execution
 
@@ -789,6 +846,17 @@ class _Outputs:
         if self._whole is not None:
             return self._whole
         return np.concatenate([np.empty((0, *self._row_shape), np.float32), *self._parts])
+
+
+def _checked_distribution(distribution: Any) -> Processes:
+    if distribution is None:
+        return ALONE
+    if not isinstance(distribution, Processes):
+        raise ValueError(
+            "`distribution` must be a `convlet.distribution.DataParallel`. "
+            f"Received: distribution={distribution!r} (of type {type(distribution)})"
+        )
+    return distribution
 
 
 def _whole(data: LabelledRows) -> Stretch:

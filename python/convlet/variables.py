@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from convlet.network import MOVING
 
 if TYPE_CHECKING:
     from convlet._native import core
@@ -73,8 +76,8 @@ class Variable:
         return self._view.size
 
     def numpy(self) -> Array:
-        """Returns a copy of the value."""
-        return self._view.copy()
+        """Returns a copy of the value, from between two steps where it is being trained."""
+        return copies([self])[0]
 
     def assign(self, value: npt.ArrayLike) -> None:
         """Sets the value.
@@ -85,15 +88,15 @@ class Variable:
         Raises:
             ValueError: If the shape is another one or the values are not real numbers.
         """
+        assign_all([(self, value)])
+
+    def _prepared(self, value: npt.ArrayLike) -> Array:
+        """Returns a value as it can be set; the caller's array is never kept."""
         array = np.asarray(value)
         self.check(array)
-        # A fresh copy: the caller's array is never kept.
-        array = np.array(array, np.float32, order="C")
         if self.network is None:
-            array.flags.writeable = False
-            self._view = array
-        else:
-            self.network.set_parameter(self._index, array)
+            return np.array(array, np.float32, order="C")
+        return np.require(array, np.float32, ["C", "A"])
 
     def check(self, array: npt.NDArray[Any]) -> None:
         """Raises ValueError if an array cannot be the value."""
@@ -125,10 +128,44 @@ class Variable:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
         if copy is False and dtype not in (None, np.float32):
             raise ValueError(f"A view of variable '{self.path}' has dtype float32, not {dtype}")
-        return self._view if copy is False else np.array(self._view, dtype)
+        return self._view if copy is False else np.asarray(self.numpy(), dtype)
 
     def __repr__(self) -> str:
         return (
             f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, "
             f"value={self._view}>"
         )
+
+
+def assign_all(values: Iterable[tuple[Variable, npt.ArrayLike]]) -> None:
+    """Sets values: all of them or, where one is refused or memory runs out, none.
+
+    Raises:
+        ValueError: If a shape is another one or something is not a real number.
+    """
+    with MOVING:
+        prepared = [(variable, variable._prepared(value)) for variable, value in values]
+        bound: dict[core.Network, dict[int, Array]] = {}
+        for variable, array in prepared:
+            if variable.network is not None:
+                bound.setdefault(variable.network, {})[variable._index] = array
+        for network, arrays in bound.items():
+            network.write_parameters(list(arrays), list(arrays.values()))
+        for variable, array in prepared:
+            if variable.network is None:
+                array.flags.writeable = False
+                variable._view = array
+
+
+def copies(variables: Sequence[Variable]) -> list[Array]:
+    """Returns copies of values; those of one network are from between the same two steps."""
+    with MOVING:
+        members: dict[core.Network, list[Variable]] = {}
+        for variable in variables:
+            if variable.network is not None:
+                members.setdefault(variable.network, []).append(variable)
+        read: dict[Variable, Array] = {}
+        for network, its in members.items():
+            indices = [variable._index for variable in its]
+            read |= zip(its, network.read_parameters(indices), strict=True)
+        return [read[v] if v in read else v._view.copy() for v in variables]

@@ -16,7 +16,12 @@ import numpy as np
 from convlet._atomic_write import atomic_write, naming, remove_abandoned_parts
 from convlet.callbacks.callback import Callback, Logs
 from convlet.callbacks.model_checkpoint import BatchCounter
-from convlet.utils.random_snapshot import Snapshot, restore_snapshot, take_snapshot
+from convlet.utils.random_snapshot import (
+    Snapshot,
+    check_snapshot,
+    restore_snapshot,
+    take_snapshot,
+)
 from convlet.utils.validation import check_bool, check_integer
 
 _METADATA = "training_metadata.json"
@@ -91,15 +96,28 @@ class BackupAndRestore(Callback):
         self._companions = [callback for callback in callbacks if callback is not self]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        model: Any = self.model
+        metadata = self._load_newest() if model.processes.is_first else None
+        if model.processes.size > 1:
+            metadata = model.processes.from_first(metadata)
+        if metadata is None:
+            return
+        if model.processes.size > 1:
+            model.prepare_training()
+            model.share_state()
+        self._go_on(metadata)
+
+    def _load_newest(self) -> dict[str, Any] | None:
         try:
-            self._load(_METADATA)
+            return self._load(_METADATA)
         except (OSError, ValueError):
             previous = self._directory / _PREVIOUS
             if not previous.exists():
                 raise
-            self._load(_PREVIOUS)
+            metadata = self._load(_PREVIOUS)
             # It is the last one from now on, lest the broken one take its place.
             _write(self._directory / _METADATA, previous.read_bytes())
+            return metadata
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
@@ -119,7 +137,7 @@ class BackupAndRestore(Callback):
             self._save(epoch + 1, 0)
 
     def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and self._writes():
             for pattern in _OWN_FILES:
                 for path in self._directory.glob(pattern):
                     path.unlink()
@@ -144,6 +162,8 @@ class BackupAndRestore(Callback):
 
     def _save(self, epoch: int, batch: int) -> None:
         """Writes a backup from which training goes on at a batch of an epoch."""
+        if not self._writes():
+            return
         with naming(self._directory):
             self._directory.mkdir(parents=True, exist_ok=True)
         remove_abandoned_parts(self._directory, older_than=0)
@@ -152,6 +172,10 @@ class BackupAndRestore(Callback):
             self._write_backup(f"backup-{self._number}", epoch, batch)
         finally:
             self._remove_unnamed()
+
+    def _writes(self) -> bool:
+        """Whether this is the one of the processes that train together that writes files."""
+        return self.model is None or self.model.processes.is_first
 
     def _write_backup(self, stem: str, epoch: int, batch: int) -> None:
         model: Any = self.model
@@ -195,11 +219,17 @@ class BackupAndRestore(Callback):
 
     # Reading
 
-    def _load(self, name: str) -> None:
-        """Reads a backup, if there is one, and sets what must be set before the first epoch."""
+    def _load(self, name: str) -> dict[str, Any] | None:
+        """Reads a backup, if there is one, and the model's weights and optimizer in it.
+
+        The model comes last: what is damaged has been noticed by then.
+
+        Returns:
+            What else there is in it, for `_go_on`.
+        """
         path = self._directory / name
         if not path.exists():
-            return
+            return None
         metadata = _read_metadata(path)
         stem = metadata["stem"]
         arrays_path = self._directory / f"{stem}.npz"
@@ -207,15 +237,25 @@ class BackupAndRestore(Callback):
         try:
             for item in metadata["callbacks"]:
                 item[1] = _unpacked(item[1], arrays)
-            results = [_unpacked(state, arrays) for state in metadata.get("results", ())]
+            metadata["results"] = [
+                _unpacked(state, arrays) for state in metadata.get("results", ())
+            ]
+            if metadata["batch"]:
+                _check_totals(metadata["results"][0])
+            self._set_states(metadata["callbacks"])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: does not fit its arrays: {error!r}") from error
-        metadata["results"] = results
         model: Any = self.model
         model.prepare_training()  # the optimizer's state needs its place
         model.load_weights(self._directory / f"{stem}.weights.h5")
+        return metadata
+
+    def _go_on(self, metadata: dict[str, Any]) -> None:
+        """Sets what must be set before the first epoch, but for the model's weights."""
+        model: Any = self.model
+        if not self._writes():
+            self._set_states(metadata["callbacks"])
         model.resume_at = metadata["epoch"], metadata["batch"]
-        self._set_states(metadata["callbacks"])
         self._number = metadata["number"]
         self._batches.last = metadata["batch"] - 1
         if metadata["batch"]:
@@ -278,6 +318,13 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not the description of a backup.")
     if Path(metadata["stem"]).name != metadata["stem"]:
         raise ValueError(f"{path}: names a file elsewhere: {metadata['stem']!r}")
+    if min(metadata["epoch"], metadata["batch"], metadata["number"]) < 0:
+        raise ValueError(f"{path}: not the description of a backup: a number is negative.")
+    try:
+        for key in ("random", "epoch_random") if metadata["batch"] else ("random",):
+            check_snapshot(metadata.get(key))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return metadata
 
 
@@ -300,6 +347,12 @@ def _read_arrays(path: Path) -> dict[str, Any]:
         ValueError,
     ) as error:
         raise ValueError(f"{path}: not the arrays of a backup: {error}") from error
+
+
+def _check_totals(results: Mapping[str, Any]) -> None:
+    """Raises an error if these are not what a model's `results_so_far` begins with."""
+    for name in ("rows", "weight", "loss", "metrics"):
+        np.asarray(results[name], np.float64)
 
 
 def _write(path: Path, content: bytes) -> None:

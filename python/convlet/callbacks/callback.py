@@ -25,6 +25,9 @@ class Callback:
 
     # Whether it comes behind all others of a list, whatever its place there.
     COMES_LAST = False
+    # Whether it does nothing but write files: where several processes train together, the first
+    # one's alone is called.
+    ONLY_WRITES = False
 
     def __init__(self) -> None:
         self.params: dict[str, Any] | None = None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from convlet.callbacks.callback import Callback, Logs
 from convlet.callbacks.history import History
+from convlet.callbacks.progbar_logger import ProgbarLogger
+from convlet.distribution.processes import ALONE
 
 if TYPE_CHECKING:
     from convlet.trainer import Trainer
@@ -18,6 +20,7 @@ class CallbackList:
     Args:
         callbacks: A callback, a list of them, or `None`.
         add_history: Whether to add a `History` if the list has none.
+        add_progbar: Whether to add a `ProgbarLogger` if the list has none.
         model: The model that the callbacks see.
         **params: What the callbacks see as `params`.
 
@@ -29,6 +32,7 @@ class CallbackList:
         self,
         callbacks: Callback | Iterable[Callback] | None = None,
         add_history: bool = False,
+        add_progbar: bool = False,
         model: Trainer | None = None,
         **params: Any,
     ) -> None:
@@ -38,6 +42,13 @@ class CallbackList:
         if self.history is None and add_history:
             self.history = History()
             self.callbacks.append(self.history)
+        if add_progbar and not any(isinstance(each, ProgbarLogger) for each in self.callbacks):
+            self.callbacks.append(ProgbarLogger())
+        if not getattr(model, "processes", ALONE).is_first:
+            self.callbacks = [callback for callback in self.callbacks if not callback.ONLY_WRITES]
+            for callback in self.callbacks:
+                if hasattr(callback, "verbose"):
+                    callback.verbose = 0
         self.callbacks.sort(key=lambda callback: callback.COMES_LAST)
         for callback in self.callbacks:
             callback.set_params(params)
@@ -53,67 +64,67 @@ class CallbackList:
             for name in names
         )
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_train_begin({})
+            callback.on_train_begin(dict(logs or {}))
 
-    def on_train_end(self, logs: Mapping[str, Any] | None) -> None:
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         logs = _sorted(logs)
         for callback in self.callbacks:
             callback.on_train_end(logs)
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, {})
+            callback.on_epoch_begin(epoch, dict(logs or {}))
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> Logs:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> Logs:
         """Returns the logs, with what the callbacks added: later callbacks see it, at the end."""
         logs = _sorted(logs)
         for callback in self.callbacks:
             callback.on_epoch_end(epoch, logs)
         return logs
 
-    def on_train_batch_begin(self, batch: int) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_train_batch_begin(batch, logs={})
+            callback.on_train_batch_begin(batch, logs=dict(logs or {}))
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         logs = _sorted(logs)
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs=logs)
 
-    def on_test_begin(self) -> None:
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_test_begin({})
+            callback.on_test_begin(dict(logs or {}))
 
-    def on_test_end(self, logs: Mapping[str, Any]) -> None:
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         logs = _sorted(logs)
         for callback in self.callbacks:
             callback.on_test_end(logs)
 
-    def on_test_batch_begin(self, batch: int) -> None:
+    def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_test_batch_begin(batch, logs={})
+            callback.on_test_batch_begin(batch, logs=dict(logs or {}))
 
-    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         logs = _sorted(logs)
         for callback in self.callbacks:
             callback.on_test_batch_end(batch, logs=logs)
 
-    def on_predict_begin(self) -> None:
+    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_predict_begin({})
+            callback.on_predict_begin(dict(logs or {}))
 
-    def on_predict_end(self) -> None:
+    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_predict_end({})
+            callback.on_predict_end(dict(logs or {}))
 
-    def on_predict_batch_begin(self, batch: int) -> None:
+    def on_predict_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         for callback in self.callbacks:
-            callback.on_predict_batch_begin(batch, logs={})
+            callback.on_predict_batch_begin(batch, logs=dict(logs or {}))
 
-    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        logs = dict(logs)
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        logs = dict(logs or {})
         for callback in self.callbacks:
             callback.on_predict_batch_end(batch, logs=logs)
 

@@ -33,6 +33,8 @@ class CSVLogger(Callback):
         OSError: In training, if the file cannot be written; all rows in it are whole then.
     """
 
+    ONLY_WRITES = True
+
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:

@@ -33,6 +33,8 @@ class ModelCheckpoint(MonitorCallback):
         ValueError: If an argument has no meaning, or the name of the file a wrong ending.
     """
 
+    ONLY_WRITES = True
+
     def __init__(
         self,
         filepath: str | os.PathLike[str],

@@ -15,6 +15,8 @@ class ProgbarLogger(Callback):
     used without them. It is called after every batch.
     """
 
+    ONLY_WRITES = True
+
     def __init__(self) -> None:
         super().__init__()
         self._progress: Progress | None = None

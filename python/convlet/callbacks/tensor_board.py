@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class TensorBoard(Callback):
     """Writes results as curves for TensorBoard: `tensorboard --logdir=logs`.
 
+    Needs tensorboard: `pip install 'convlet[tensorboard]'`.
+
     Names and steps are Keras's: `epoch_loss` and the learning rate in `train`, results of
     validation in `validation`, and there `evaluation_loss_vs_iterations` after each evaluation.
 
@@ -38,7 +40,10 @@ class TensorBoard(Callback):
 
     Raises:
         ValueError: If an argument is not supported or has no meaning.
+        ImportError: If tensorboard is not installed.
     """
+
+    ONLY_WRITES = True
 
     def __init__(
         self,
@@ -70,15 +75,15 @@ class TensorBoard(Callback):
             update_freq = 1
         self.update_freq = update_freq
         self._batches = 0
-        self._files: dict[str, EventFile] = {}
         if update_freq != "epoch":
             self.update_freq = check_integer("update_freq", update_freq, 1)
             # Only now: a batch hook makes training return to Python after every batch.
             self.on_train_batch_end = self._write_batch  # type: ignore[method-assign]
+        self._files = self._new_files()
 
     def set_model(self, model: Trainer) -> None:
         super().set_model(model)
-        self._files = {}
+        self._files = self._new_files()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._batches = 0
@@ -96,6 +101,9 @@ class TensorBoard(Callback):
         steps = optimizer_of(self).iterations
         self._write("validation", "evaluation_{}_vs_iterations", logs or {}, steps)
 
+    def _new_files(self) -> dict[str, EventFile]:
+        return {name: EventFile(Path(self.log_dir) / name) for name in ("train", "validation")}
+
     def _write_batch(self, batch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._batches += 1
         if self._batches % int(self.update_freq) == 0:
@@ -104,8 +112,6 @@ class TensorBoard(Callback):
     def _write(self, directory: str, name: str, results: Mapping[str, Any], step: int) -> None:
         if not results:
             return
-        if directory not in self._files:
-            self._files[directory] = EventFile(Path(self.log_dir) / directory)
         numbers = {
             name.format(key): float(np.asarray(value).item()) for key, value in results.items()
         }

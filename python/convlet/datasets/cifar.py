@@ -107,6 +107,18 @@ def load(
     return _read(archive, content, label)
 
 
+def locate(archive: CifarArchive) -> Path | None:
+    """Returns the archive on this machine that `load` reads, `None` if there is none."""
+    explicit = os.environ.get("CONVLET_DATA_DIR")
+    if explicit:
+        return _find(archive, Path(explicit).expanduser())
+    with contextlib.suppress(OSError):
+        path = _cached_file(archive)
+        if path.is_file():
+            return path
+    return None
+
+
 def _find(archive: CifarArchive, path: Path) -> Path:
     """Returns the path of the archive: the given one, or one in the given directory."""
     if path.is_file():

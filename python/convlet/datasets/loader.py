@@ -70,6 +70,15 @@ def load(
         raise DownloadError([_failure_message(dataset), *error.failures]) from error
 
 
+def locate(dataset: ImageDataset) -> Path | None:
+    """Returns the place on this machine that `load` reads, `None` if there is none."""
+    explicit = _environment_path(dataset)
+    if explicit is not None:
+        return explicit
+    places = _places(dataset)
+    return next((place for place in places if _read_if_there(dataset, place)), None)
+
+
 def _environment_path(dataset: ImageDataset) -> Path | None:
     """Returns the directory CONVLET_DATA_DIR gives: its folder of the data set's name, or itself.
 

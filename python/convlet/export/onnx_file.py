@@ -70,6 +70,8 @@ def export_onnx(
         )
     with alone(model, "export"):
         content = _as_onnx(model)
+    if not model.processes.is_first:
+        return
     with atomic_write(filepath) as target:
         target.write(content)
     if verbose:

@@ -40,7 +40,9 @@ class BatchNormalization(Layer):
         renorm: `False`; nothing else is supported.
         renorm_clipping: `None`; nothing else is supported.
         renorm_momentum: 0.99, its default, without effect.
-        synchronized: `False`; there is one device, whose threads always share the statistics.
+        synchronized: Whether processes that train together (`convlet.distribution`) share the
+            statistics; else each has those of its part of a batch, and the moving ones become means
+            of theirs. The threads of a process always share them.
         **kwargs: Arguments of `Layer`.
 
     Raises:
@@ -78,7 +80,6 @@ class BatchNormalization(Layer):
                 "renorm": (renorm, False),
                 "renorm_clipping": (renorm_clipping, None),
                 "renorm_momentum": (renorm_momentum, 0.99),
-                "synchronized": (synchronized, False),
             },
         )
         self.axis = check_integer("axis", axis, -8, 8)
@@ -86,6 +87,7 @@ class BatchNormalization(Layer):
         self.epsilon = check_real("epsilon", epsilon, 0.0)
         self.center = check_bool("center", center)
         self.scale = check_bool("scale", scale)
+        self.synchronized = check_bool("synchronized", synchronized)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -103,6 +105,7 @@ class BatchNormalization(Layer):
             "scale": self.scale,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
+            "synchronized": self.synchronized,
         }
         return [("batch_normalization", normalization)]
 
@@ -136,5 +139,5 @@ class BatchNormalization(Layer):
             "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
             "beta_constraint": constraints.serialize(self.beta_constraint),
             "gamma_constraint": constraints.serialize(self.gamma_constraint),
-            "synchronized": False,
+            "synchronized": self.synchronized,
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from convlet import activations
 from convlet.layers.activation import activation_ops
+from convlet.layers.conv2d import check_groups, refuse_strides_with_dilation
 from convlet.layers.kernel_and_bias import KernelAndBias
 from convlet.layers.layer import NativeOps, Shape
 from convlet.utils.validation import (
@@ -23,7 +24,9 @@ class Conv1D(KernelAndBias):
     Input (n, steps, ic), output (n, windows, filters), kernel (k, ic, filters), bias (filters,).
     With `"valid"` padding there are `(steps - k) // stride + 1` windows; with `"same"`
     `ceil(steps / stride)`, the padding divided evenly and an odd rest at the end. With `"causal"`
-    there are as many, and all padding is in front: no output depends on later inputs.
+    there are as many, and all padding is in front: no output depends on later inputs. With
+    dilation `(k - 1) * dilation + 1` takes the place of `k` in the former. With groups the kernel is
+    (k, ic / groups, filters): each group of filters sees one group of input channels.
 
     Args:
         filters: Number of filters.
@@ -31,8 +34,8 @@ class Conv1D(KernelAndBias):
         strides: Step of the window.
         padding: `"valid"`, `"same"` or `"causal"`.
         data_format: `"channels_last"`; nothing else is supported.
-        dilation_rate: 1; nothing else is supported.
-        groups: 1; nothing else is supported.
+        dilation_rate: Steps between the cells of the window; 1 where the stride is above 1.
+        groups: Number of groups of channels; divides the input channels and the filters.
         activation: Name or function of `convlet.activations`; `None` for none.
         use_bias: Whether to add a bias.
         kernel_initializer: How the kernel starts, see `convlet.initializers`.
@@ -83,15 +86,16 @@ class Conv1D(KernelAndBias):
             "Conv1D",
             {
                 "data_format": (data_format, "channels_last"),
-                "dilation_rate": (check_tuple("dilation_rate", dilation_rate, 1), (1,)),
-                "groups": (groups, 1),
             },
         )
         self.filters = check_integer("filters", filters, 1)
         self.kernel_size = check_tuple("kernel_size", kernel_size, 1)
         self.strides = check_tuple("strides", strides, 1)
         self.padding = check_choice("padding", padding, ("valid", "same", "causal"))
+        self.dilation_rate = check_tuple("dilation_rate", dilation_rate, 1)
+        self.groups = check_groups(groups, self.filters)
         self.activation = activations.get(activation)
+        refuse_strides_with_dilation(self.strides, self.dilation_rate)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
         is_causal = self.padding == "causal"
@@ -100,12 +104,15 @@ class Conv1D(KernelAndBias):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": "valid" if is_causal else self.padding,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
             "use_bias": self.use_bias,
             **self.operands,
         }
         ops: NativeOps = [("conv1d", convolution), *activation_ops(self.activation)]
         if is_causal:
-            ops.insert(0, ("zero_padding1d", {"padding": (self.kernel_size[0] - 1, 0)}))
+            before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+            ops.insert(0, ("zero_padding1d", {"padding": (before, 0)}))
         return ops
 
     def get_config(self) -> dict[str, Any]:
@@ -116,7 +123,7 @@ class Conv1D(KernelAndBias):
             "strides": self.strides,
             "padding": self.padding,
             "data_format": "channels_last",
-            "dilation_rate": (1,),
-            "groups": 1,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
             "activation": activations.serialize(self.activation),
         }

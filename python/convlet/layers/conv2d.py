@@ -26,6 +26,17 @@ def refuse_strides_with_dilation(strides: Shape, dilation_rate: Shape) -> None:
         )
 
 
+def check_groups(groups: int, filters: int) -> int:
+    """Returns the number of groups, or raises ValueError, in Keras's words, if it does not divide."""
+    groups = check_integer("groups", groups, 1)
+    if filters % groups != 0:
+        raise ValueError(
+            "The number of filters must be evenly divisible by the number of groups. Received: "
+            f"groups={groups}, filters={filters}."
+        )
+    return groups
+
+
 class Conv2D(KernelAndBias):
     """Two-dimensional convolution: `activation(convolution(x, kernel) + bias)`.
 
@@ -101,13 +112,8 @@ class Conv2D(KernelAndBias):
         self.strides = check_tuple("strides", strides, 2)
         self.padding = check_choice("padding", padding, ("valid", "same"))
         self.dilation_rate = check_tuple("dilation_rate", dilation_rate, 2)
-        self.groups = check_integer("groups", groups, 1)
+        self.groups = check_groups(groups, self.filters)
         self.activation = activations.get(activation)
-        if self.filters % self.groups != 0:
-            raise ValueError(
-                "The number of filters must be evenly divisible by the number of groups. Received: "
-                f"groups={self.groups}, filters={self.filters}."
-            )
         refuse_strides_with_dilation(self.strides, self.dilation_rate)
 
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002

@@ -35,6 +35,7 @@ class InputLayer(Layer):
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,
+        input_tensor: Any = None,
         optional: bool = False,
         name: str | None = None,
     ) -> None:
@@ -48,6 +49,7 @@ class InputLayer(Layer):
                 "batch_size": (rows, None),
                 "sparse": (sparse, False),
                 "ragged": (ragged, False),
+                "input_tensor": (input_tensor, None),
                 "optional": (optional, False),
             },
         )

@@ -16,7 +16,7 @@ from convlet.network import BoundNetwork, Tracer
 from convlet.utils.naming import auto_name
 from convlet.utils.placeholders import placeholder
 from convlet.utils.validation import check_bool, check_integer
-from convlet.variables import Variable
+from convlet.variables import Variable, assign_all, copies
 
 if TYPE_CHECKING:
     from convlet.constraints import Constraint
@@ -292,8 +292,11 @@ class Layer:
                 variable.trainable = self._trainable
 
     def get_weights(self) -> list[npt.NDArray[np.float32]]:
-        """Returns copies of the values of all variables, in the order of `weights`."""
-        return [variable.numpy() for variable in self.weights]
+        """Returns copies of the values of all variables, in the order of `weights`.
+
+        While another thread trains them, they are the weights of a step that is finished.
+        """
+        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
         """Sets the values of all variables.
@@ -318,9 +321,7 @@ class Layer:
                     f"Layer {self.name} weight shape {variable.shape} is not compatible with "
                     f"provided weight shape {array.shape}."
                 )
-            variable.check(array)
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+        assign_all(zip(variables, arrays, strict=True))
 
     def count_params(self) -> int:
         """Returns the number of values in all variables.

@@ -45,7 +45,7 @@ from convlet.losses.functions import (
 )
 from convlet.losses.loss import Loss, LossFunctionWrapper
 from convlet.utils.custom_objects import custom_object_scope, find_custom_object
-from convlet.utils.validation import check_configurable, look_up, split_config
+from convlet.utils.validation import look_up, serialized, split_config
 
 __all__ = [
     "BinaryCrossentropy",
@@ -157,13 +157,7 @@ def get(identifier: Any) -> Loss:
 
 def serialize(loss: Loss) -> dict[str, Any]:
     """Returns the configuration of a loss, for `deserialize` and `get`."""
-    check_configurable("loss", loss)
-    return {
-        "module": "keras.losses",
-        "class_name": type(loss).__name__,
-        "config": loss.get_config(),
-        "registered_name": None,
-    }
+    return serialized("loss", loss, "keras.losses")
 
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:

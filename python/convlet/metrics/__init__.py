@@ -67,7 +67,7 @@ from convlet.metrics.means import (
 from convlet.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
 from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.naming import to_snake_case
-from convlet.utils.validation import check_configurable, look_up, split_config
+from convlet.utils.validation import look_up, serialized, split_config
 
 __all__ = [
     "AUC",
@@ -233,13 +233,7 @@ def get(identifier: Any) -> Metric:
 
 def serialize(metric: Metric) -> dict[str, Any]:
     """Returns the configuration of a metric, for `deserialize` and `get`."""
-    check_configurable("metric", metric)
-    return {
-        "module": "keras.metrics",
-        "class_name": type(metric).__name__,
-        "config": metric.get_config(),
-        "registered_name": None,
-    }
+    return serialized("metric", metric, "keras.metrics")
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convlet.losses.functions import same_rank
-from convlet.utils.validation import check_integer
+from convlet.utils.validation import check_bool, check_integer
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -96,9 +96,21 @@ def top_k_categorical_accuracy(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, k: 
 
 
 def sparse_top_k_categorical_accuracy(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, k: int = 5
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, k: int = 5, from_sorted_ids: bool = False
 ) -> Array:
-    """As `top_k_categorical_accuracy`, for class indices of shape (...) or (..., 1)."""
+    """As `top_k_categorical_accuracy`, for class indices of shape (...) or (..., 1).
+
+    Args:
+        y_true: The right classes.
+        y_pred: Scores, shape (..., classes).
+        k: How many count as the top.
+        from_sorted_ids: Whether `y_pred` are class indices instead, the best first.
+    """
+    if check_bool("from_sorted_ids", from_sorted_ids):
+        ids = np.asarray(y_pred)
+        classes = np.asarray(y_true).reshape(*ids.shape[:-1], 1)
+        found = (classes == ids[..., : check_integer("k", k, 1)]).any(axis=-1)
+        return np.asarray(found, np.float32)
     labels, predictions = _labels(y_true, y_pred)
     return _in_top_k(labels.astype(np.int64), predictions, k)
 

@@ -18,7 +18,7 @@ from convlet.optimizers.optimizer import Optimizer
 from convlet.optimizers.rmsprop import RMSprop
 from convlet.optimizers.sgd import SGD
 from convlet.utils.custom_objects import custom_object_scope, find_custom_object
-from convlet.utils.validation import check_configurable, look_up, split_config
+from convlet.utils.validation import look_up, serialized, split_config
 
 __all__ = [
     "SGD",
@@ -71,13 +71,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
-    check_configurable("optimizer", optimizer)
-    return {
-        "module": "keras.optimizers",
-        "class_name": type(optimizer).__name__,
-        "config": optimizer.get_config(),
-        "registered_name": None,
-    }
+    return serialized("optimizer", optimizer, "keras.optimizers")
 
 
 def deserialize(

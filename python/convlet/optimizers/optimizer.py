@@ -17,11 +17,11 @@ from convlet.optimizers.schedules import LearningRateSchedule
 from convlet.optimizers.variable import OptimizerVariable
 from convlet.utils.naming import auto_name
 from convlet.utils.validation import check_bool, check_integer, check_real, suggestion
+from convlet.variables import Variable, assign_all
 
 if TYPE_CHECKING:
     from convlet._native import core
     from convlet.execution import NativeLoss, NativeMetric
-    from convlet.variables import Variable
 
 _OPTIONS = (
     "learning_rate",
@@ -260,8 +260,7 @@ class Optimizer:
             var_list: The weights.
         """
         if self.use_ema:
-            for variable in var_list:
-                variable.assign(self._slots["average", variable].value)
+            assign_all((variable, self._slots["average", variable].value) for variable in var_list)
 
     def exclude_from_weight_decay(
         self,
@@ -304,10 +303,9 @@ class Optimizer:
         shapes = [variable.shape for variable in variables]
         if [np.shape(value) for value in state] != shapes:
             raise ValueError(f"`state` must hold arrays of the shapes {shapes}")
-        for variable, value in zip(variables, state, strict=True):
-            variable.check(value)
-        for variable, value in zip(variables, state, strict=True):
-            variable.assign(value)
+        values = [v.prepared(value) for v, value in zip(variables, state, strict=True)]
+        for variable, prepared in zip(variables, values, strict=True):
+            variable.put(prepared)
 
     # Configuration
 
@@ -352,11 +350,19 @@ class Optimizer:
         return {**vars(self), "_network": None, "_parameters": ()}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Optimizer:
-        """Makes an optimizer from what `get_config` returned."""
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Optimizer:
+        """Makes an optimizer from what `get_config` returned.
+
+        Args:
+            config: Dictionary of the constructor's arguments; a schedule in its serialized form.
+            custom_objects: Dictionary from names in it to classes of the caller.
+        """
         arguments = dict(config)
-        if isinstance(arguments.get("learning_rate"), Mapping):
-            arguments["learning_rate"] = schedules.deserialize(arguments["learning_rate"])
+        rate = arguments.get("learning_rate")
+        if isinstance(rate, Mapping):
+            arguments["learning_rate"] = schedules.deserialize(rate, custom_objects)
         return cls(**arguments)
 
     # Helpers

@@ -86,8 +86,15 @@ class OptimizerVariable:
         Raises:
             ValueError: If it cannot be the value.
         """
+        self.put(self.prepared(value))
+
+    def prepared(self, value: npt.ArrayLike) -> Array:
+        """Returns a value for `put`; raises ValueError if it cannot be one."""
         self.check(value)
-        array = np.array(value, self._value.dtype, order="C")
+        return np.array(value, self._value.dtype, order="C")
+
+    def put(self, array: Array) -> None:
+        """Sets what `prepared` has returned."""
         if self._write is None:
             self._value = array
         else:

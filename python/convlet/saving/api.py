@@ -20,7 +20,6 @@ from convlet.saving.hdf5 import Source, count_values, open_hdf5
 from convlet.saving.json_text import parse_json
 from convlet.saving.state import (
     Weights,
-    assign,
     check_built,
     read_optimizer_state,
     restore_optimizer,
@@ -29,6 +28,7 @@ from convlet.saving.state import (
 from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.placeholders import placeholders
 from convlet.utils.validation import check_bool, refuse_unsupported
+from convlet.variables import assign_all
 
 if TYPE_CHECKING:
     from convlet.models import Sequential
@@ -50,6 +50,7 @@ def save_model(
 ) -> None:
     """Writes a whole model: its layers, weights, and what it was compiled with.
 
+    Of processes that train together the first one writes.
     The file appears whole or not at all, and every Keras 3 can open it. Only a Nadam, and an
     optimizer with both `use_ema` and `gradient_accumulation_steps`, need Keras 3.12 or later.
 
@@ -77,6 +78,8 @@ def save_model(
             f"Received: filepath={filepath}."
         )
     check_built(model, "saving")
+    if not model.processes.is_first:
+        return
     _check_overwrite(filepath, overwrite)
     with alone(model, "save_model"):
         config = model_config(model, include_optimizer)
@@ -135,7 +138,9 @@ def load_model(
         return _load(None, filepath, legacy_h5, compile)
 
 
-def save_weights(model: Saveable, filepath: Path_, overwrite: bool = True) -> None:
+def save_weights(
+    model: Saveable, filepath: Path_, overwrite: bool = True, max_shard_size: float | None = None
+) -> None:
     """Writes the weights of a model, and the state of its optimizer if it has one.
 
     The file appears whole or not at all, and Keras can read it.
@@ -144,14 +149,18 @@ def save_weights(model: Saveable, filepath: Path_, overwrite: bool = True) -> No
         model: A built model.
         filepath: Path of the file; the name must end in `.weights.h5`.
         overwrite: Whether a file of that name may be replaced.
+        max_shard_size: `None`, one file; nothing else is supported.
 
     Raises:
         ValueError: If the name ends otherwise or the model has not been built.
         FileExistsError: If the file exists and `overwrite` is false.
         OSError: If the file cannot be written.
     """
+    refuse_unsupported("save_weights", {"max_shard_size": (max_shard_size, None)})
     check_weights_path(filepath)
     check_built(model, "saving")
+    if not model.processes.is_first:
+        return
     _check_overwrite(filepath, overwrite)
     with alone(model, "save_weights"):
         weights = weights_h5.as_hdf5(model)
@@ -200,7 +209,7 @@ def _load_weights(model: Saveable, filepath: Path_, skipped: list[str] | None) -
             state = read_optimizer_state(model, layout.read_optimizer(file))
         if model.optimizer is not None and state is not None:
             model.optimizer.set_state(state)
-    assign(weights)
+    assign_all(weights)
     warn_of_skipped(skipped or ())
 
 
@@ -348,7 +357,7 @@ def _load(config: Any, source: Source, layout: Any, compile_it: bool) -> Any:
             config = layout.read_config(file)
         with placeholders(count_values(file)):
             model = _from_config(config)
-        assign(layout.read_weights(model, file))
+        assign_all(layout.read_weights(model, file))
         if compile_it and config.get("compile_config"):
             with (
                 configuration_errors(),

@@ -43,7 +43,13 @@ _KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "model": (
         "convlet.models",
         "Saveable",
-        ("keras", "keras.models", "keras.src.models.functional", "keras.src.engine.functional"),
+        (
+            "keras",
+            "keras.models",
+            "keras.src.models.functional",
+            "keras.src.engine.functional",
+            "tf_keras.src.engine.functional",
+        ),
     ),
 }
 _KIND_OF_SUFFIX = {f"_{kind}": kind for kind in ("initializer", "regularizer", "constraint")}

@@ -14,8 +14,9 @@ from typing import Any
 from convlet.saveable import Saveable
 from convlet.saving import api, archive, weights_h5
 from convlet.saving.hdf5 import open_hdf5
-from convlet.saving.state import assign, restore_optimizer
+from convlet.saving.state import restore_optimizer
 from convlet.utils.custom_objects import custom_object_scope
+from convlet.variables import assign_all
 
 Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -51,7 +52,7 @@ def _restored(
                 layer._native_seed = seed
         with open_hdf5(saved.weights) as file:
             if model.built:
-                assign(weights_h5.read_weights(model, file))
+                assign_all(weights_h5.read_weights(model, file))
             if compilation is not None:
                 _compile(model, **compilation)
                 restore_optimizer(model, weights_h5.read_optimizer(file))

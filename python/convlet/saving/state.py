@@ -96,12 +96,6 @@ def restore_optimizer(model: Saveable, saved: Sequence[h5py.Dataset]) -> None:
         model.optimizer.set_state(state)
 
 
-def assign(weights: Weights) -> None:
-    """Sets the values of variables, whose shapes have been compared."""
-    for variable, value in weights:
-        variable.assign(value)
-
-
 def warn_of_skipped(skipped: Sequence[str]) -> None:
     """Warns of what `skip_mismatch=True` has left as it was."""
     if skipped:

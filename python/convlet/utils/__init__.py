@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convlet.saving.objects import deserialize_keras_object, serialize_keras_object
     from convlet.utils.file_utils import get_file
     from convlet.utils.image_utils import array_to_img, img_to_array, load_img, save_img
+    from convlet.utils.model_pictures import plot_model
     from convlet.utils.progbar import Progbar
 
 Sequence = PyDataset
@@ -40,6 +41,7 @@ __all__ = [
     "is_interactive_logging_enabled",
     "load_img",
     "normalize",
+    "plot_model",
     "save_img",
     "serialize_keras_object",
     "set_random_seed",
@@ -54,6 +56,7 @@ _HOMES = {
     "get_file": "utils.file_utils",
     "img_to_array": "utils.image_utils",
     "load_img": "utils.image_utils",
+    "plot_model": "utils.model_pictures",
     "save_img": "utils.image_utils",
     "serialize_keras_object": "saving.objects",
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convlet.utils.image_files import decoded_image, pillow_image
 from convlet.utils.validation import check_bool, check_tuple, refuse_unsupported
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def load_img(
         A Pillow image.
 
     Raises:
-        ValueError: If an argument has no meaning, or the image has more pixels than Pillow's
-            `Image.MAX_IMAGE_PIXELS` twice.
+        ValueError: If an argument has no meaning, or the image has more than 100 million pixels, or
+            more than 2 million and more than a hundred for each byte of the file.
         TypeError: If `path` is neither a path nor a `BytesIO`.
         OSError: If the file cannot be read, is not an image or is a broken one.
     """
-    pillow = _pillow("load_img")
+    pillow = pillow_image("`load_img`")
     if color_mode not in _MODES:
         raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
     if interpolation not in _INTERPOLATIONS:
@@ -57,13 +57,9 @@ def load_img(
         )
     size = None if target_size is None else check_tuple("target_size", target_size, 2)
     check_bool("keep_aspect_ratio", keep_aspect_ratio)
-    if isinstance(path, (str, os.PathLike)):
-        content = io.BytesIO(Path(path).read_bytes())
-    elif isinstance(path, io.BytesIO):
-        content = path
-    else:
+    if not isinstance(path, (str, os.PathLike, io.BytesIO)):
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
-    image = _decoded(pillow, content)
+    image = decoded_image(path, "`load_img`")
     kept = _GRAY_MODES if color_mode == "grayscale" else (_MODES[color_mode],)
     if image.mode not in kept:
         image = image.convert(_MODES[color_mode])
@@ -117,7 +113,7 @@ def array_to_img(
     Raises:
         ValueError: If the shape is another one or the order of the axes is not supported.
     """
-    pillow = _pillow("array_to_img")
+    pillow = pillow_image("`array_to_img`")
     refuse_unsupported("array_to_img", {"data_format": (data_format, "channels_last")})
     array = np.asarray(x, dtype=np.float32 if dtype is None else dtype)
     if array.ndim != 3:
@@ -170,30 +166,6 @@ def save_img(
     if image.mode == "RGBA" and (name or "").lower() == "jpeg":
         image = image.convert("RGB")
     image.save(path, format=name, **kwargs)
-
-
-def _pillow(function: str) -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            f"Could not import PIL.Image. The use of `{function}` requires Pillow: "
-            "pip install 'convlet[image]'"
-        ) from error
-    return Image
-
-
-def _decoded(pillow: Any, content: io.BytesIO) -> Image.Image:
-    """Decodes an image at once: Pillow alone would find out later that it is broken."""
-    try:
-        image: Image.Image = pillow.open(content)
-        image.load()
-    except pillow.DecompressionBombError as error:
-        raise ValueError(f"the image is too large: {error}") from error
-    # What Pillow raises for a damaged image depends on the damage.
-    except (EOFError, IndexError, OverflowError, SyntaxError, ValueError, struct.error) as error:
-        raise OSError(f"not a readable image: {error}") from error
-    return image
 
 
 def _inner_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -21,6 +21,7 @@ class Progbar:
             one line at the end.
         interval: 0.05, the shortest time between two changes in seconds; nothing else is supported.
         stateful_metrics: Names of values to show as they are, not as means.
+        stateless_metrics: Instead: names of those to show as means; all others as they are.
         unit_name: `"step"`; nothing else is supported.
 
     Raises:
@@ -34,15 +35,22 @@ class Progbar:
         verbose: int = 1,
         interval: float = 0.05,
         stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ) -> None:
         refuse_unsupported(
             "Progbar",
             {"width": (width, 20), "interval": (interval, 0.05), "unit_name": (unit_name, "step")},
         )
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError(
+                "Only one of `stateful_metrics` or `stateless_metrics` can be provided. "
+                f"Received: {stateful_metrics!r} and {stateless_metrics!r}"
+            )
         self.target = check_integer("target", target, 1)
         self.verbose = check_integer("verbose", verbose, 0, 2)
         self.stateful_metrics = frozenset(stateful_metrics or ())
+        self.stateless_metrics = None if stateless_metrics is None else frozenset(stateless_metrics)
         self._seen = 0
         # Sum and weight of each value.
         self._values: dict[str, tuple[float, float]] = {}
@@ -67,7 +75,7 @@ class Progbar:
         weight = max(current - self._seen, 1)
         for name, value in values or ():
             total, count = self._values.get(name, (0.0, 0.0))
-            if end or name in self.stateful_metrics:
+            if end or not self._is_mean(name):
                 self._values[name] = float(value), 1.0
             else:
                 self._values[name] = total + float(value) * weight, count + weight
@@ -80,6 +88,11 @@ class Progbar:
     def add(self, n: int, values: Sequence[tuple[str, Any]] | None = None) -> None:
         """Shows that `n` more steps are done."""
         self.update(self._seen + n, values)
+
+    def _is_mean(self, name: str) -> bool:
+        if self.stateless_metrics is None:
+            return name not in self.stateful_metrics
+        return name in self.stateless_metrics
 
     def _make(self) -> Progress:
         if self.verbose == 0 or not is_interactive_logging_enabled():

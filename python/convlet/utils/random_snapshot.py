@@ -26,10 +26,25 @@ def take_snapshot() -> Snapshot:
 
 def restore_snapshot(snapshot: Mapping[str, Any]) -> None:
     """Brings all generators back to where they were at a snapshot, also one read from JSON."""
+    _restore(snapshot, generator().bit_generator, random, np.random)
+
+
+def check_snapshot(snapshot: Any) -> None:
+    """Raises ValueError if `restore_snapshot` could not take this; changes no generator."""
+    others = type(generator().bit_generator)(), random.Random(), np.random.RandomState()
+    try:
+        _restore(snapshot, *others)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"not the state of random number generators: {error!r}") from error
+
+
+def _restore(snapshot: Mapping[str, Any], own: Any, python: Any, legacy: Any) -> None:
     version, numbers, gauss = snapshot["python"]
     numpy_state = dict(snapshot["numpy"])
     inner = dict(numpy_state["state"])
     inner["key"] = np.array(inner["key"], np.uint32)
-    generator().bit_generator.state = snapshot["convlet"]
-    random.setstate((version, tuple(numbers), gauss))
-    np.random.set_state({**numpy_state, "state": inner})  # noqa: NPY002
+    if not 0 <= inner["pos"] <= len(inner["key"]):  # numpy would read there
+        raise ValueError(f"the place {inner['pos']} is not in the state")
+    own.state = snapshot["convlet"]
+    python.setstate((version, tuple(numbers), gauss))
+    legacy.set_state({**numpy_state, "state": inner})

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 from convlet.utils.validation import check_integer
 
 _generator = np.random.default_rng()
+# Instead of it, in this thread.
+_own_generator: ContextVar[np.random.Generator | None] = ContextVar("own_generator", default=None)
 
 
 def generator() -> np.random.Generator:
-    """Returns the generator that `set_random_seed` seeds."""
-    return _generator
+    """Returns the generator that `set_random_seed` seeds, or that of `drawing_from`."""
+    return _own_generator.get() or _generator
+
+
+@contextmanager
+def drawing_from(own: np.random.Generator) -> Iterator[None]:
+    """Lets everything inside draw from a generator of its own; other threads do not see it."""
+    token = _own_generator.set(own)
+    try:
+        yield
+    finally:
+        _own_generator.reset(token)
 
 
 def layer_seed(seed: int | None) -> int:
@@ -23,7 +38,7 @@ def layer_seed(seed: int | None) -> int:
         ValueError: If `seed` is neither `None` nor an integer from 0 to 2**63 - 1.
     """
     if seed is None:
-        return int(_generator.integers(2**63))
+        return int(generator().integers(2**63))
     return check_integer("seed", seed, 0, 2**63 - 1)
 
 

@@ -163,6 +163,23 @@ def check_configurable(name: str, value: Any) -> None:
         )
 
 
+def serialized(name: str, value: Any, module: str) -> dict[str, Any]:
+    """Returns class and arguments of an object as Keras writes them.
+
+    Args:
+        name: What errors call it.
+        value: The object, which needs a `get_config`.
+        module: Name of Keras's module.
+    """
+    check_configurable(name, value)
+    return {
+        "module": module,
+        "class_name": type(value).__name__,
+        "config": value.get_config(),
+        "registered_name": None,
+    }
+
+
 def split_config(kind: str, identifier: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Returns class name and arguments of an object's configuration, `{"class_name", "config"}`."""
     is_mapping = isinstance(cast("Any", identifier), Mapping)

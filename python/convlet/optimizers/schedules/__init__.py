@@ -15,7 +15,7 @@ from convlet.optimizers.schedules.learning_rate_schedule import (
     PolynomialDecay,
 )
 from convlet.utils.custom_objects import custom_object_scope
-from convlet.utils.validation import check_configurable, look_up, split_config
+from convlet.utils.validation import look_up, serialized, split_config
 
 __all__ = [
     "CosineDecay",
@@ -52,13 +52,9 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     Raises:
         NotImplementedError: If it is of a class of the caller's own without `get_config`.
     """
-    check_configurable("learning_rate_schedule", learning_rate_schedule)
-    return {
-        "module": "keras.optimizers.schedules",
-        "class_name": type(learning_rate_schedule).__name__,
-        "config": learning_rate_schedule.get_config(),
-        "registered_name": None,
-    }
+    return serialized(
+        "learning_rate_schedule", learning_rate_schedule, "keras.optimizers.schedules"
+    )
 
 
 def deserialize(
