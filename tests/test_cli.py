@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 import convlet
 from convlet import cli
+from convlet.cli.digit_convnet import compiled_digit_convnet, digit_convnet
 from convlet.datasets import mnist
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "mnist_convnet.py"
@@ -25,7 +27,7 @@ def few_digits(monkeypatch):
     """Stands for MNIST where the numbers do not matter; lists the paths it was asked for."""
     paths = []
 
-    def load_data(path=None):
+    def load_data(path=None, download=True):
         paths.append(path)
         rng = np.random.default_rng(0)
         return tuple(
@@ -60,7 +62,7 @@ def test_train(few_digits, capsys, tmp_path):
     assert lines[-2].startswith("Test accuracy: ")
     assert lines[-1] == f"Weights written to {path}"
     assert convlet.get_num_threads() == 1
-    model = cli._mnist_model()
+    model = digit_convnet()
     model.load_weights(path)
 
 
@@ -70,7 +72,7 @@ def test_the_same_seed_gives_the_same_weights(few_digits, tmp_path):
         path = tmp_path / "a.weights.h5"
         options = ["--epochs", "1", "--seed", str(seed), "--threads", "2", "--save", str(path)]
         assert cli.main(["train", "mnist", *options]) == 0
-        model = cli._mnist_model()
+        model = digit_convnet()
         model.load_weights(path)
         contents.append(np.concatenate([array.ravel() for array in model.get_weights()]))
     np.testing.assert_array_equal(contents[0], contents[1])
@@ -129,6 +131,93 @@ def test_target_that_cannot_be_replaced(few_digits, tmp_path, capsys):
         cli.main(["train", "mnist", "--save", str(directory)])
     assert exited.value.code == 2
     assert "is a directory" in capsys.readouterr().err
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A whole saved model, not trained."""
+    path = tmp_path / "digits.keras"
+    compiled_digit_convnet().save(path)
+    return path
+
+
+def test_train_saves_a_whole_model(few_digits, capsys, tmp_path):
+    path = tmp_path / "a.keras"
+    assert cli.main(["train", "mnist", "--epochs", "1", "--save", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Model written to {path}"
+    assert convlet.models.load_model(path).count_params() == 93_322
+
+
+@pytest.mark.parametrize("scales", [True, False], ids=["model that scales", "model that does not"])
+def test_evaluate(few_digits, capsys, tmp_path, scales):
+    _, (x, y) = mnist.load_data()
+    model = digit_convnet()
+    if not scales:
+        model = convlet.Sequential([convlet.Input((28, 28, 1)), *model.layers[1:]])
+    path = tmp_path / "a.keras"
+    model.save(path)
+    predicted = model.predict(x[..., None] / (1 if scales else 255), verbose=0)
+    loss = -np.log(predicted[np.arange(len(y)), y]).mean()
+    accuracy = (predicted.argmax(axis=1) == y).mean()
+    assert cli.main(["evaluate", str(path), "mnist", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["images"] == 20
+    np.testing.assert_allclose(figures["loss"], loss, rtol=1e-5)
+    np.testing.assert_allclose(figures["accuracy"], accuracy, rtol=1e-6)
+    assert cli.main(["evaluate", str(path), "mnist"]) == 0
+    expected = f"Test loss: {loss:.4f}\nTest accuracy: {accuracy:.2%}\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_evaluate_refuses_what_is_no_classifier_of_images(capsys, tmp_path):
+    path = tmp_path / "a.keras"
+    convlet.Sequential([convlet.Input((3,)), convlet.layers.Dense(2)]).save(path)
+    assert cli.main(["evaluate", str(path), "mnist"]) == 1
+    assert "not a classifier of images" in capsys.readouterr().err
+
+
+def test_summary(saved, capsys):
+    assert cli.main(["summary", str(saved)]) == 0
+    assert "93,322" in capsys.readouterr().out
+    assert cli.main(["summary", str(saved), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["parameters"] == 93_322
+    assert figures["layers"][1]["type"] == "Conv2D"
+    assert figures["layers"][1]["output_shape"] == [None, 26, 26, 32]
+    assert sum(layer["parameters"] for layer in figures["layers"]) == 93_322
+
+
+def test_info(capsys):
+    assert cli.main(["info"]) == 0
+    assert "instruction set:" in capsys.readouterr().out
+    assert cli.main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == convlet.show_config("dict")
+
+
+def test_data(capsys):
+    assert cli.main(["data", "mnist", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert Path(result["place"]).is_dir()
+    assert (result["training_images"], result["test_images"]) == (60_000, 10_000)
+    assert result["sha256"] == {file.name: file.sha256 for file in mnist.DATASET.files}
+    assert cli.main(["data", "mnist"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"mnist: {result['place']}\n  60000 training and 10000 test images\n")
+
+
+def test_data_that_is_not_there(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CONVLET_DATA_DIR", str(tmp_path))
+    assert cli.main(["data", "cifar10", "--offline"]) == 1
+    assert "CIFAR-10 was looked for in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "summary"])
+def test_missing_model_is_exit_code_1(command, capsys):
+    arguments = ["mnist"] if command == "evaluate" else []
+    assert cli.main([command, "nowhere.keras", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("convlet: error: ")
+    assert "nowhere.keras" in error
 
 
 def test_interrupt(monkeypatch, capsys):
@@ -205,6 +294,7 @@ TRAIN_AND_MEASURE = """if True:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.unsanitized(reason="they need memory of their own")
 def test_one_epoch_on_mnist_learns_and_stays_small():
     mnist.load_data()  # a download, if need be, does not count
     result = subprocess.run(

@@ -1,0 +1,1 @@
+"""A page on which a drawn digit is classified while it is drawn: `convlet demo`."""
