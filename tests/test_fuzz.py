@@ -27,6 +27,15 @@ def test_changed_files_do_no_worse_than_an_error(name: str) -> None:
     target(b"")
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_kept_inputs_do_no_worse_than_an_error(name: str) -> None:
+    kept = targets.kept(name)
+    assert kept
+    for content in kept:
+        targets.TARGETS[name](content)
+
+
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_fuzzer_runs(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
