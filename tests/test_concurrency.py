@@ -144,6 +144,46 @@ def test_predictions_during_training() -> None:
     assert_same(results(watched), results(quiet))
 
 
+def test_weights_during_training_are_those_of_a_step() -> None:
+    """The model is large enough for a step to come between the first and the last of them."""
+
+    def wide() -> Sequential:
+        convlet.utils.set_random_seed(0)
+        model = Sequential(
+            [Input((8, 8, 1)), layers.Flatten(), *(layers.Dense(300) for _ in range(3))]
+        )
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    quiet, watched = wide(), wide()
+    known = {bits_of(quiet)}
+    note = convlet.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: known.add(bits_of(quiet))
+    )
+    fit(quiet, epochs=20, callbacks=[note])
+    done = threading.Event()
+
+    def watch() -> set[bytes]:
+        seen = set()
+        while not done.is_set():
+            seen.add(bits_of(watched))
+        return seen
+
+    def train() -> set[bytes]:
+        try:
+            fit(watched, epochs=20)
+        finally:
+            done.set()
+        return {bits_of(watched)}
+
+    for seen in at_once([train, watch, watch]):
+        assert seen <= known
+
+
+def bits_of(model: Sequential) -> bytes:
+    return b"".join(weight.tobytes() for weight in model.get_weights())
+
+
 class FromAnotherThread(Callback):
     """Calls something once, in another thread, and waits for it."""
 

@@ -92,6 +92,9 @@ def test_without_it_the_number_of_threads_shows(core: ModuleType) -> None:
     assert (weights[0] != weights[1]).any()
 
 
-def test_parts_of_a_batch_must_not_be_negative(core: ModuleType) -> None:
-    with pytest.raises(ValueError, match="`shares` must not be negative"):
-        core.set_fixed_shares(-1)
+@pytest.mark.parametrize("shares", [-1, 1025, 2**31 - 1])
+def test_parts_of_a_batch_have_bounds(core: ModuleType, shares: int) -> None:
+    before = core.get_fixed_shares()
+    with pytest.raises(ValueError, match="`shares` must be from 0 to 1024"):
+        core.set_fixed_shares(shares)
+    assert core.get_fixed_shares() == before

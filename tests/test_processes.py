@@ -114,7 +114,7 @@ def training_in_the_background(model: Sequential) -> Iterator[None]:
 
     def train() -> None:
         while not done.is_set():
-            model.fit(x, y, batch_size=64, verbose=0)
+            model.fit(x, y, batch_size=64, verbose=0, shuffle=False)  # draws no numbers
 
     thread = threading.Thread(target=train)
     thread.start()

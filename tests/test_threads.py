@@ -176,6 +176,35 @@ def test_cgroup_quota_limits(
     assert (found.reason == "control group CPU quota") == (expected < MACHINE_CPUS)
 
 
+@pytest.fixture
+def one_cpu_group() -> Iterator[Path]:
+    """The file that takes a process into a real control group with a quota of one CPU."""
+    root = Path("/sys/fs/cgroup")
+    v1 = (root / "cpu").is_dir()
+    group = root / ("cpu" if v1 else "") / f"convlet-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"control groups cannot be made here: {error}")
+    try:
+        if v1:
+            (group / "cpu.cfs_period_us").write_text("100000")
+            (group / "cpu.cfs_quota_us").write_text("90000")
+        else:
+            (group / "cpu.max").write_text("90000 100000")
+        yield group / "cgroup.procs"
+    except OSError as error:
+        pytest.skip(f"a control group has no quota here: {error}")
+    finally:
+        group.rmdir()
+
+
+def test_real_control_group(one_cpu_group: Path) -> None:
+    enter = f"import os, pathlib; pathlib.Path({str(one_cpu_group)!r}).write_text(str(os.getpid()))"
+    done = in_fresh_process(f"{enter}\n{PRINT_NUM_THREADS}")
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 @pytest.mark.usefixtures("eight_cpus")
 def test_smallest_limit_wins(tmp_path: Path) -> None:
     root = cgroup(tmp_path, "0::/", {"cpu.max": "400000 100000"})
