@@ -57,6 +57,7 @@ BY_ARGUMENT: dict[str, Any] = {
     "dy": X,
     "y_true": ONE_HOT,
     "y_pred": X,
+    "output": X,
     "array": X,
     "filters": 4,
     "units": 3,
@@ -170,10 +171,12 @@ for _name in ("add", "average", "concatenate", "maximum", "minimum", "multiply",
     BY_NAME[f"layers.{_name}"] = {"inputs": [Input((4,)), Input((4,))]}
 for _name in TABLE:
     if "sparse_" in _name and _name.split(".")[0] in ("losses", "metrics", "ops"):
-        BY_NAME[_name] = {"y_true": LABELS}
+        BY_NAME[_name] = {"target" if _name.startswith("ops.") else "y_true": LABELS}
+    elif _name.startswith("ops.categorical"):
+        BY_NAME[_name] = {"target": ONE_HOT}
 # Data sets are not there, files and Pillow may not be: their own tests call them.
 ELSEWHERE = ("datasets.", "preprocessing.", "utils.get_file", "utils.load_img", "utils.save_img")
-ELSEWHERE += ("utils.array_to_img",)
+ELSEWHERE += ("distribution.DataParallel", "utils.array_to_img", "utils.plot_model", "viz.")
 # There to be asked for by `isinstance`; layers make them.
 ELSEWHERE += ("KerasTensor",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -113,17 +114,22 @@ def method_calls() -> dict[str, dict[str, Any]]:
                 strict=True,
             )
         ),
-        "train": {**judged, "order": order, "learning_rates": np.ones(1, FLOAT), **judged_out},
+        "train": {**judged, "order": order, "learning_rates": np.ones(1, FLOAT), **judged_out}
+        | {"batches": 1},
         "evaluate": {**judged, **judged_out},
-        "train_forward": {"x": x, "order": order, **span, "out": y.copy()},
+        "train_forward": {"x": x, "order": order, **span, "out": y.copy()}
+        | {"first_row": 0, "group_rows": 2},
         "train_backward": {"dy": y, "loss": 1.0, "learning_rate": 0.1},
         "evaluate_forward": {"x": x, **span, "out": y.copy()},
         "count": {"loss": 1.0, "rows": 2},
         "predict": {"x": x, "out": y.copy(), **span},
         "predict_as_in_training": {"x": x, "out": y.copy(), "step": 1, **flags},
         "vector_jacobian_product": {"x": x, "dy": y, "training": False, "step": 0},
+        "read_parameters": {"indices": [1, 0]},
+        "write_parameters": {"indices": [0], "values": [np.zeros((4, 3), FLOAT)]},
         "set_parameter": parameter,
         "set_trainable": {"trainable": [True]},
+        "set_group": {"rank": 0, "size": 1, "is_sharded": False, "all_reduce": None},
         "set_optimizer_slot": parameter,
         "set_optimizer_scalar": {"index": 0, "value": 1.0},
         "set_parameter_rules": {"rules": [{}, {}]},
@@ -314,3 +320,39 @@ def test_views_of_slots_outlive_the_optimizer_and_the_network(core: ModuleType) 
     del made
     assert (views[0] == 7).all()
     assert not views[0].flags.writeable
+
+
+def test_parameters_are_written_all_or_none(core: ModuleType) -> None:
+    made = network(core)
+    before = made.read_parameters([0, 1])
+    values = [np.ones((4, 3), FLOAT), np.ones(3, FLOAT)]
+    for indices, given in (([0, 1], [values[0], values[0]]), ([0], values), ([0, 2], values)):
+        with pytest.raises((ValueError, IndexError)):
+            made.write_parameters(indices, given)
+    for left, right in zip(made.read_parameters([0, 1]), before, strict=True):
+        np.testing.assert_array_equal(left, right)
+    made.write_parameters([1, 0], values[::-1])
+    for left, right in zip(made.read_parameters([0, 1]), values, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_no_network_without_its_constructor(core: ModuleType) -> None:
+    """Nor is one made anew: views of the first would show freed memory."""
+    kind = core.Network
+    made = network(core)
+    for make in (
+        lambda: kind.__new__(kind),
+        lambda: object.__new__(kind),
+        lambda: kind.__base__.__new__(kind),
+        kind,
+        lambda: kind((4,)),
+        lambda: copy.copy(made),
+        lambda: type("Network", (kind,), {}),
+    ):
+        with pytest.raises(TypeError):
+            make()
+    views = [view for _, _, view in made.parameters()]
+    made.__init__((9,), [])
+    assert made.output_shape == (3,)
+    made.set_parameter(0, np.ones((4, 3), FLOAT))
+    assert (views[0] == 1).all()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -427,6 +429,54 @@ def test_damaged_backup_is_refused_by_name(tmp_path: Path) -> None:
             train(tmp_path / "cut")
 
 
+RANDOM_DAMAGE: dict[str, Callable[[Any], object]] = {
+    "empty": lambda state: state.clear(),
+    "text": lambda state: state.update(numpy="abc"),
+    "no place": lambda state: state["numpy"]["state"].update(pos=625),
+    "place before": lambda state: state["numpy"]["state"].update(pos=-1),
+    "short key": lambda state: state["numpy"]["state"].update(key=[1, 2]),
+    "other generator": lambda state: state["convlet"].update(bit_generator="MT19937"),
+    "number": lambda state: state["convlet"]["state"].update(state="1"),
+    "negative": lambda state: state["convlet"]["state"].update(inc=-1),
+    "python": lambda state: state.update(python=[3, [1, 2], None]),
+    "python's place": lambda state: state["python"][1].append(9999),
+}
+DAMAGE: dict[str, Callable[[Any], object]] = {
+    **{
+        f"{key}, {name}": lambda data, key=key, change=change: change(data[key])
+        for key in ("random", "epoch_random")
+        for name, change in RANDOM_DAMAGE.items()
+    },
+    "random": lambda data: data.pop("random"),
+    "epoch_random": lambda data: data.update(epoch_random=None),
+    "batch": lambda data: data.update(batch=-1),
+    "no results": lambda data: data.update(results=[]),
+    "results": lambda data: data.update(results=[{"rows": "many"}]),
+    "callbacks": lambda data: data.update(callbacks=[["EarlyStopping", "abc"]]),
+    "callback": lambda data: data.update(callbacks=[["EarlyStopping"]]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_backup_changes_nothing(tmp_path: Path, damage: str) -> None:
+    """It is noticed before the model's weights are read."""
+    with pytest.raises(Killed):
+        train(tmp_path, [Killer(2, 4)], save_freq=2)
+    path = tmp_path / "training_metadata.json"
+    metadata = json.loads(path.read_text())
+    assert metadata["batch"] > 0
+    DAMAGE[damage](metadata)
+    path.write_text(json.dumps(metadata))
+    model = make_model()
+    weights, numbers = model.get_weights(), random.getstate()
+    backup = callbacks.BackupAndRestore(tmp_path, save_freq=2)
+    with pytest.raises(ValueError, match=r"training_metadata\.json: "):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping("loss"), backup])
+    assert random.getstate() == numbers
+    for mine, wanted in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
 # ---- The others ---------------------------------------------------------------------------------
 
 
@@ -462,6 +512,19 @@ def test_progbar_logger(model: Sequential, capsys: pytest.CaptureFixture[str]) -
     assert all(
         line.startswith("3/3 - 0s") and line.endswith("loss: 0.5000") for line in lines[1::2]
     )
+
+
+def test_progress_bar_of_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    hooks = callbacks.CallbackList(add_progbar=True, verbose=2, epochs=1, steps=3)
+    assert [type(each) for each in hooks.callbacks] == [callbacks.ProgbarLogger]
+    hooks.on_train_begin()
+    hooks.on_epoch_begin(0)
+    hooks.on_train_batch_end(2, {"loss": 1.0})
+    hooks.on_epoch_end(0, {"loss": 0.5})
+    hooks.on_train_end()
+    assert capsys.readouterr().out.endswith("loss: 0.5000\n")
+    own = callbacks.ProgbarLogger()
+    assert callbacks.CallbackList([own], add_progbar=True).callbacks == [own]
 
 
 def test_messages_go_to_the_log_when_nobody_watches(
@@ -585,6 +648,12 @@ def test_tensor_board_refuses_by_name(argument: dict[str, Any]) -> None:
         callbacks.TensorBoard(**argument)
 
 
+def test_tensor_board_names_the_package_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ImportError, match=r"pip install 'convlet\[tensorboard\]'"):
+        callbacks.TensorBoard()
+
+
 # ---- Live Keras ---------------------------------------------------------------------------------
 
 
@@ -680,7 +749,8 @@ class TestLive:
             folder = tmp_path / library.__name__
             with_tensor_board(library, folder, update_freq=update_freq, write_graph=False)
             numbers: dict[Any, float] = {}
-            for path in sorted(folder.glob("*/events.out.tfevents.*")):
+            paths = folder.glob("*/events.out.tfevents.*")
+            for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
                 for event in tf.compat.v1.train.summary_iterator(str(path)):
                     for value in event.summary.value:
                         assert value.metadata.plugin_data.plugin_name == "scalars"

@@ -29,6 +29,7 @@ from convlet.datasets import mnist
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOK = "mnist_convnet.py"  # see test_cli.py
+SEARCH = "grid_search_dask.py"  # see test_sklearn.py
 IMPORT = "import convlet as keras\n"
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
@@ -214,7 +215,7 @@ def text_of(output: str) -> str:
 
 def test_every_example_is_tested() -> None:
     scripts = {path.name for path in EXAMPLES.glob("*.py")}
-    assert scripts - {NOTEBOOK} == {case.script for case in CASES}
+    assert scripts - {NOTEBOOK, SEARCH} == {case.script for case in CASES}
 
 
 def test_example(run: Run, example: Example) -> None:

@@ -98,6 +98,7 @@ CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]], int]] 
             ("Conv1D", {"filters": 4, "kernel_size": 3, "padding": "causal", "strides": 2}),
             ("MaxPooling1D", {"pool_size": 2, "strides": 1, "padding": "same"}),
             ("Conv1D", {"filters": 6, "kernel_size": 2, "padding": "same", "activation": "relu"}),
+            ("Conv1D", {"filters": 4, "kernel_size": 2, "dilation_rate": 2, "groups": 2}),
             ("AveragePooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}),
             ("GlobalMaxPooling1D", {}),
         ],

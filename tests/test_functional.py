@@ -33,6 +33,19 @@ def residual() -> Functional:
 X = np.random.default_rng(0).random((9, 6, 6, 2), np.float32)
 
 
+def test_model_from_config() -> None:
+    class Doubled(layers.Dense):
+        pass
+
+    inputs = Input((4,))
+    model = Model(inputs, Doubled(2, name="twice")(inputs))
+    again = Model.from_config(model.get_config(), {"Doubled": Doubled})
+    assert isinstance(again, Functional)
+    assert type(again.get_layer("twice")) is Doubled
+    with pytest.raises(ValueError, match="Doubled"):
+        Model.from_config(model.get_config())
+
+
 def test_structure_is_kerass() -> None:
     model = residual()
     assert isinstance(model, Functional)

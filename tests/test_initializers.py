@@ -81,6 +81,19 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
 
 
+def test_axes_tell_the_fans() -> None:
+    draw = initializers.GlorotUniform(seed=1, input_axes=[0, 1], output_axes=[-1])
+    limit = math.sqrt(6 / (8 * 16 + 64))
+    values = draw((8, 16, 4, 64))
+    assert 0.99 * limit < np.abs(values).max() <= limit
+    again = initializers.deserialize(initializers.serialize(draw))
+    np.testing.assert_array_equal(again((8, 16, 4, 64)), values)
+    with pytest.raises(ValueError, match="must be axes of the weight"):
+        draw((8,))
+    with pytest.raises(ValueError, match="input_axes"):
+        initializers.VarianceScaling(input_axes=[0.5])
+
+
 def test_identity() -> None:
     np.testing.assert_array_equal(
         values(initializers.Identity(3.0), (2, 3)), [[3, 0, 0], [0, 3, 0]]

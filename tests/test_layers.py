@@ -105,6 +105,18 @@ CASES: dict[str, tuple[Callable[..., layers.Layer], Any, Any, Any]] = {
         (4, 5),
         [(3, 3, 5), (5,)],
     ),
+    "conv1d with dilation, in groups": (
+        lambda **k: layers.Conv1D(6, 3, padding="causal", dilation_rate=2, groups=2, **k),
+        (8, 4),
+        (8, 6),
+        [(3, 2, 6), (6,)],
+    ),
+    "conv1d with dilation": (
+        lambda **k: layers.Conv1D(3, 3, dilation_rate=3, activation="relu", **k),
+        (9, 2),
+        (3, 3),
+        [(3, 2, 3), (3,)],
+    ),
     "conv1d in bfloat16": (
         lambda **k: layers.Conv1D(5, [3], padding="same", dtype="mixed_bfloat16", **k),
         (8, 3),
@@ -731,8 +743,12 @@ BAD_ARGUMENTS = {
     ),
     "causal in two dimensions": (lambda: Conv2D(3, 2, padding="causal"), "`padding`"),
     "dilation of conv1d": (
-        lambda: layers.Conv1D(3, 2, dilation_rate=2),
-        "Conv1D does not support `dilation_rate=(2,)`",
+        lambda: layers.Conv1D(3, 2, strides=2, dilation_rate=2),
+        "`strides > 1` not supported in conjunction with `dilation_rate > 1`",
+    ),
+    "groups of conv1d": (
+        lambda: layers.Conv1D(3, 2, groups=2),
+        "must be evenly divisible by the number of groups. Received: groups=2, filters=3",
     ),
     "pool_size of sequences": (
         lambda: layers.MaxPooling1D(0),
@@ -766,7 +782,6 @@ BAD_ARGUMENTS = {
         "`data_format='channels_first'`",
     ),
     "renorm": (lambda: layers.BatchNormalization(renorm=True), "`renorm=True`"),
-    "synchronized": (lambda: layers.BatchNormalization(synchronized=True), "`synchronized=True`"),
     "epsilon": (lambda: layers.BatchNormalization(epsilon=-1), "`epsilon`"),
     "momentum": (lambda: layers.BatchNormalization(momentum=None), "`momentum`"),
     "axis": (lambda: layers.BatchNormalization(axis="last"), "`axis`"),
@@ -981,6 +996,14 @@ BAD_INPUTS = {
         layers.Conv1D(3, 5),
         (None, 4, 1),
         r"zero or negative. Received `inputs shape=\(None, 4, 1\)`, `kernel_size=\(5,\)`",
+    ),
+    "steps of conv1d with dilation": (
+        layers.Conv1D(3, 3, dilation_rate=2),
+        (None, 4, 1),
+        (
+            r"zero or negative. Received `inputs shape=\(None, 4, 1\)`, `kernel_size=\(3,\)`, "
+            r"`dilation_rate=\(2,\)`"
+        ),
     ),
     "rank of up-sampling": (layers.UpSampling2D(), (None, 4), "Expected images of shape"),
     "up-sampled too much": (

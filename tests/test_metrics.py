@@ -122,3 +122,13 @@ def test_state_goes_on_in_another_object(make: Any) -> None:
     assert not np.array_equal(second.result(), whole.result())
     second.update_state(*batches[1])
     np.testing.assert_array_equal(second.result(), whole.result())
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (5, [1, 1, 0])])
+def test_top_k_of_sorted_ids(k: int, expected: list[float]) -> None:
+    best_first = [[3, 1, 2], [0, 2, 1], [4, 1, 1]]
+    for labels in ([3, 2, 0], [[3], [2], [0]]):
+        found = metrics.sparse_top_k_categorical_accuracy(
+            labels, best_first, k=k, from_sorted_ids=True
+        )
+        np.testing.assert_array_equal(found, expected)

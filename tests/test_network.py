@@ -1257,6 +1257,12 @@ def test_label_out_of_range_is_refused(core: ModuleType, labels: list[int]) -> N
         ((2, 3, 4), drop(noise_shape=(1, 3, 1))),
         ((4,), ("gaussian_dropout", {"rate": 1.0, "seed": 1})),
         ((4,), ("gaussian_noise", {"stddev": 0.5})),
+        # Found by tests/fuzz: sums and products of sizes that 64 bits do not hold, and less.
+        ((2**63 - 1, 4, 3), conv(5, (3, 3), padding="same", strides=(5, 1))),
+        ((4, 3), conv1d(5, -(2**63))),
+        ((4, 4, 1), crop(2, 2, (2**63 - 1, 0, 1, 1))),
+        ((0, 2**31 - 2, 5), up(9, 9)),
+        ((2**30, 1, 1), ("conv2d_max_pooling2d", conv(1, (1, 1))[1])),
     ],
     ids=str,
 )
@@ -1265,6 +1271,13 @@ def test_impossible_op_is_refused(core: ModuleType, shape: tuple[int, ...], op: 
         core.infer_op(*op, shape)
     with pytest.raises((ValueError, TypeError)):
         core.Network(shape, [(*op, [0])])
+
+
+def test_wide_windows_with_wide_strides_are_planned(core: ModuleType) -> None:
+    """In time that grows with the window; with its square this would take minutes."""
+    width = 2**18
+    op = transposed(1, (1, width), strides=(1, width), use_bias=False)
+    assert core.infer_op(*op, (1, 2, 1))[0] == (1, 2 * width, 1)
 
 
 @pytest.mark.parametrize("inputs", [[], [1], [-1], [5], [0, 0]])

@@ -561,19 +561,19 @@ def sample_calls() -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "dense_backward": (ops.dense_backward, {"x": rows, "w": array(5, 3), "dy": array(4, 3)}),
         "categorical_crossentropy": (
             ops.categorical_crossentropy,
-            {"y_true": target, "y_pred": rows + 1},
+            {"target": target, "output": rows + 1},
         ),
         "categorical_crossentropy_backward": (
             ops.categorical_crossentropy_backward,
-            {"y_true": target, "y_pred": rows + 1},
+            {"target": target, "output": rows + 1},
         ),
         "sparse_categorical_crossentropy": (
             ops.sparse_categorical_crossentropy,
-            {"y_true": labels, "y_pred": rows, "from_logits": True},
+            {"target": labels, "output": rows, "from_logits": True},
         ),
         "sparse_categorical_crossentropy_backward": (
             ops.sparse_categorical_crossentropy_backward,
-            {"y_true": labels, "y_pred": rows, "from_logits": True},
+            {"target": labels, "output": rows, "from_logits": True},
         ),
         "rmsprop": (ops.rmsprop, {"w": array(3, 2), "g": array(3, 2), "velocity": array(3, 2)}),
     }
@@ -641,7 +641,7 @@ def test_layout_of_an_argument_does_not_matter(
 @each_array_argument
 def test_real_dtypes_are_converted(name: str, argument: str, dtype: str) -> None:
     function, arguments = CALLS[name]
-    if argument == "y_true" and name.startswith("sparse") and dtype.startswith("float"):
+    if argument == "target" and name.startswith("sparse") and dtype.startswith("float"):
         assert_refused(name, {argument: arguments[argument].astype(dtype)}, argument)
         return
     expected = as_tuple(function(**arguments))
@@ -674,7 +674,7 @@ def test_arguments_are_left_alone(name: str) -> None:
 def test_no_rows(name: str) -> None:
     """Zero rows give results of zero rows, and gradients of zero for the weights."""
     function, arguments = CALLS[name]
-    by_row = {"x", "dy", "y_true", "y_pred"}
+    by_row = {"x", "dy", "target", "output"}
     empty = {k: v[:0] if k in by_row else v for k, v in arguments.items()}
     full = as_tuple(function(**arguments))
     for result, other in zip(as_tuple(function(**empty)), full, strict=True):
@@ -750,21 +750,21 @@ def test_wrong_rank_is_refused(name: str, argument: str) -> None:
         ("dense", {"b": np.zeros(4)}, "b"),
         ("dense_backward", {"dy": np.zeros((4, 4))}, "dy"),
         ("dense_backward", {"dy": np.zeros((3, 3))}, "dy"),
-        ("categorical_crossentropy", {"y_true": np.zeros((4, 4))}, "y_true"),
-        ("categorical_crossentropy", {"y_true": np.zeros((3, 5))}, "y_true"),
+        ("categorical_crossentropy", {"target": np.zeros((4, 4))}, "target"),
+        ("categorical_crossentropy", {"target": np.zeros((3, 5))}, "target"),
         (
             "categorical_crossentropy",
-            {"y_pred": np.zeros((4, 0)), "y_true": np.zeros((4, 0))},
-            "y_pred",
+            {"output": np.zeros((4, 0)), "target": np.zeros((4, 0))},
+            "output",
         ),
-        ("sparse_categorical_crossentropy", {"y_true": [0, 1, 2, 5]}, "y_true"),
-        ("sparse_categorical_crossentropy", {"y_true": [0, 1, 2, -1]}, "y_true"),
-        ("sparse_categorical_crossentropy", {"y_true": [0, 1, 2, 2**31]}, "y_true"),
-        ("sparse_categorical_crossentropy", {"y_true": [0, 1, 2, 2**32]}, "y_true"),
-        ("sparse_categorical_crossentropy", {"y_true": [0.0, 1.0, 2.0, 0.5]}, "y_true"),
-        ("sparse_categorical_crossentropy", {"y_true": [0.0, 1.0, 2.0, np.nan]}, "y_true"),
-        ("sparse_categorical_crossentropy", {"y_true": [0, 1, 2]}, "y_true"),
-        ("sparse_categorical_crossentropy_backward", {"y_true": [0, 1, 2, 5]}, "y_true"),
+        ("sparse_categorical_crossentropy", {"target": [0, 1, 2, 5]}, "target"),
+        ("sparse_categorical_crossentropy", {"target": [0, 1, 2, -1]}, "target"),
+        ("sparse_categorical_crossentropy", {"target": [0, 1, 2, 2**31]}, "target"),
+        ("sparse_categorical_crossentropy", {"target": [0, 1, 2, 2**32]}, "target"),
+        ("sparse_categorical_crossentropy", {"target": [0.0, 1.0, 2.0, 0.5]}, "target"),
+        ("sparse_categorical_crossentropy", {"target": [0.0, 1.0, 2.0, np.nan]}, "target"),
+        ("sparse_categorical_crossentropy", {"target": [0, 1, 2]}, "target"),
+        ("sparse_categorical_crossentropy_backward", {"target": [0, 1, 2, 5]}, "target"),
         ("softmax", {"x": np.zeros((3, 0))}, "x"),
         ("relu_backward", {"dy": np.zeros((4, 4))}, "dy"),
         ("rmsprop", {"g": np.zeros((2, 3))}, "g"),

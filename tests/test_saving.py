@@ -24,7 +24,7 @@ from convlet.saving.configuration import minimal
 from golden import file_cases, make_files, runs
 
 FILES = Path(__file__).parent / "golden" / "files"
-WRITERS = ["keras3_15", "keras3_3", "keras2"]
+WRITERS = ["keras3_15", "keras3_3", "keras2", "keras2_functional"]
 FORMATS = ["keras", "h5"]
 
 
@@ -357,7 +357,7 @@ def test_files_of_keras(writer: str, extension: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("extension", ["keras", "h5", "weights.h5"])
 def test_weights_of_keras(writer: str, extension: str, tmp_path: Path) -> None:
     numbers = json.loads((FILES / f"{writer}.json").read_text(encoding="utf-8"))
-    model = make_files.make_model(convlet)
+    model = make_files.make_model(convlet, functional=writer.endswith("functional"))
     model.train_on_batch(*batch())
     model.load_weights(golden_file(writer, extension, tmp_path))
     assert model.optimizer.iterations == 3

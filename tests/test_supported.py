@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from functools import reduce
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 import convlet
 from convlet import layers, losses
+from scripts import module_of
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "supported.py"
 INTERNAL = {"legacy", "src"}
@@ -20,12 +20,7 @@ INTERNAL = {"legacy", "src"}
 @pytest.fixture(scope="module")
 def supported() -> Any:
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("supported", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_of(SCRIPT)
 
 
 @pytest.fixture(scope="module")

@@ -140,8 +140,15 @@ def test_progbar(capsys: pytest.CaptureFixture[str]) -> None:
     for step in range(4):
         bar.add(1, [("loss", float(step)), ("rate", 0.25 * step)])
     assert capsys.readouterr().out.endswith("/step - loss: 3.0000 - rate: 0.7500\n")
+    bar = utils.Progbar(8, stateless_metrics=["loss"], verbose=2)
+    bar.update(2, [("loss", 1.0), ("rate", 1.0)])
+    bar.update(4, [("loss", 2.0), ("rate", 2.0)])
+    bar.update(4, finalize=True)
+    assert capsys.readouterr().out.endswith("/step - loss: 1.5000 - rate: 2.0000\n")
     with pytest.raises(ValueError, match="`width=30`"):
         utils.Progbar(4, width=30)
+    with pytest.raises(ValueError, match="Only one of"):
+        utils.Progbar(4, stateful_metrics=[], stateless_metrics=[])
 
 
 # ---- get_file -----------------------------------------------------------------------------------

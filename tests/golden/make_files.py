@@ -3,6 +3,7 @@
     python tests/golden/make_files.py keras3_15       with Keras 3.15
     python tests/golden/make_files.py keras3_3        with Keras 3.3
     python tests/golden/make_files.py keras2 tf_keras with tf-keras, which is Keras 2
+    python tests/golden/make_files.py keras2_functional tf_keras --functional
 
 Needs one of them and tensorflow, not convlet. Beside the files, NAME.json has what the model
 predicts, and its losses in the next ten steps.
@@ -33,9 +34,19 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return rng.random((16, 6, 6, 1), dtype=np.float32), rng.integers(3, size=16)
 
 
-def make_model(keras: Any) -> Any:
+def make_model(keras: Any, functional: bool = False) -> Any:
+    model = functional_model(keras) if functional else sequential_model(keras)
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(0.002, momentum=0.5),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def sequential_model(keras: Any) -> Any:
     layers = keras.layers
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             layers.Input((6, 6, 1)),
             layers.Rescaling(0.5),
@@ -47,22 +58,29 @@ def make_model(keras: Any) -> Any:
             layers.Softmax(),
         ]
     )
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(0.002, momentum=0.5),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-    )
-    return model
+
+
+def functional_model(keras: Any) -> Any:
+    """A residual block, a concatenation, and a model inside the model."""
+    layers = keras.layers
+    inner_inputs = layers.Input((3, 3, 4))
+    inner = keras.Model(inner_inputs, layers.Flatten()(layers.ReLU()(inner_inputs)), name="inner")
+    inputs = layers.Input((6, 6, 1))
+    x = layers.Conv2D(2, 3, padding="same", activation="relu", name="first")(inputs)
+    y = layers.Add()([x, layers.BatchNormalization()(layers.Conv2D(2, 3, padding="same")(x))])
+    z = layers.MaxPooling2D()(layers.Concatenate()([x, y]))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(inner(z)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name")
     parser.add_argument("package", nargs="?", default="keras")
+    parser.add_argument("--functional", action="store_true")
     arguments = parser.parse_args()
     keras = importlib.import_module(arguments.package)
     x, y = data()
-    model = make_model(keras)
+    model = make_model(keras, arguments.functional)
     for _ in range(3):
         model.train_on_batch(x, y)
     FOLDER.mkdir(exist_ok=True)
