@@ -58,7 +58,7 @@ KERAS = {
         DTypePolicy FloatDTypePolicy Function Initializer Input InputSpec KerasTensor Layer Loss
         Metric Model Operation Optimizer Quantizer Regularizer RematScope Sequential StatelessScope
         SymbolicScope Variable activations applications backend callbacks config constraints
-        datasets device distillation distribution dtype_policies export initializers layers 
+        datasets device distillation distribution dtype_policies export initializers layers
         losses metrics mixed_precision models name_scope ops optimizers preprocessing quantizers
         random regularizers remat saving tree utils version visualization wrappers
     """,
