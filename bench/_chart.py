@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import NamedTuple
 
 WIDTH = 960
@@ -33,12 +32,13 @@ class Panel(NamedTuple):
     mark_text: str
 
 
-def save_chart(path: Path, title: str, rows: Sequence[Sequence[Panel]]) -> None:
-    """Draws panels side by side in rows."""
+def chart(title: str, rows: Sequence[Sequence[Panel]]) -> str:
+    """Panels side by side in rows."""
     parts = [_text(MARGIN, 28, title, size=18, weight="bold")]
     top = 40
+    columns = max(len(row) for row in rows)
     for row in rows:
-        width = (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row)
+        width = (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns
         for i, panel in enumerate(row):
             parts += _panel(panel, MARGIN + i * (width + GAP), top, width)
         top += HEADER + STEP * max(len(panel.bars) for panel in row) + 16
@@ -47,7 +47,7 @@ def save_chart(path: Path, title: str, rows: Sequence[Sequence[Panel]]) -> None:
         f'height="{top}" font-family="system-ui, sans-serif" font-size="12">'
     )
     background = f'<rect width="{WIDTH}" height="{top}" fill="#ffffff"/>'
-    path.write_text("\n".join([head, background, *parts, "</svg>"]) + "\n", encoding="utf-8")
+    return "\n".join([head, background, *parts, "</svg>"]) + "\n"
 
 
 def _panel(panel: Panel, left: float, top: float, width: float) -> list[str]:
@@ -85,4 +85,5 @@ def _text(
     fill: str = INK,
 ) -> str:
     style = f'font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
+    halo = 'paint-order="stroke" stroke="#ffffff" stroke-width="4"'  # where a line crosses it
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style} {halo}>{escape(text)}</text>'
