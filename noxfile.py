@@ -112,7 +112,7 @@ def tests(session: nox.Session) -> None:
 def extras(session: nox.Session) -> None:
     """Run the tests of what needs optional packages."""
     install_convlet(session, f"test,{EXTRAS}")
-    session.install("selenium")  # the demo's page, in Chromium
+    session.install("onnxruntime", "selenium")  # the judges of exported models and the demo's page
     session.run("python", "-m", "pytest", *(session.posargs or EXTRA_TESTS))
 
 
