@@ -399,6 +399,22 @@ def merge(name: str, xs: Any) -> np.ndarray:
     return functions[name](stack, axis=0)
 
 
+def broadcast(x: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows repeated along missing or single axes."""
+    x = _float64(x)
+    aligned = x.reshape(len(x), *(1,) * (len(shape) - x.ndim + 1), *x.shape[1:])
+    return np.broadcast_to(aligned, (len(x), *shape)).copy()
+
+
+def broadcast_backward(dy: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Gradient of sum(dy * broadcast(x, ...)), of the shape of a row of x."""
+    dy = _float64(dy)
+    missing = dy.ndim - 1 - len(shape)
+    dx = dy.sum(axis=tuple(range(1, 1 + missing)))
+    repeated = tuple(1 + axis for axis, size in enumerate(shape) if size == 1)
+    return dx.sum(axis=repeated, keepdims=True)
+
+
 def merge_backward(name: str, xs: Any, dy: Any) -> list[np.ndarray]:
     """Gradients of sum(dy * merge(name, xs)); the first of equal inputs wins a maximum."""
     stack, dy = np.stack([_float64(x) for x in xs]), _float64(dy)

@@ -189,6 +189,12 @@ def inception(x: Any) -> Any:
     return layers.Dense(2)(layers.Flatten()(below))
 
 
+def gated(x: Any) -> Any:
+    y = layers.Dense(x.shape[-1], activation="sigmoid")(layers.GlobalAveragePooling2D()(x))
+    x = layers.multiply([layers.Conv2D(x.shape[-1], 3, padding="same")(x), y])
+    return layers.add([x, layers.Conv2D(1, 1)(x)])
+
+
 def nested(x: Any) -> Any:
     block = Model(inside := layers.Input(tuple(x.shape[1:])), bottleneck(inside))
     stack = Sequential([layers.Input(MAP), block, layers.Dropout(0.5), layers.Dense(4)])
@@ -217,7 +223,9 @@ def assert_onnxruntime_predicts_the_same(model: Any, path: Path, rng: Any) -> No
         np.testing.assert_allclose(run(path, x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("graph", [residual, inception, nested, layer_used_twice, one_tensor_twice])
+@pytest.mark.parametrize(
+    "graph", [residual, inception, gated, nested, layer_used_twice, one_tensor_twice]
+)
 def test_graphs(graph: Any, tmp_path: Path, rng: Any) -> None:
     inputs = layers.Input(MAP)
     model = with_random_weights(Model(inputs, graph(inputs)))
@@ -369,7 +377,7 @@ def enlarged(x: np.ndarray, axis: int) -> np.ndarray:
     return pairs.reshape(*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
 
 
-NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-3}
+NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-3, "synchronized": False}
 BOTH = {"center": True, "scale": True, **NORMALIZATION}
 NEITHER = {"center": False, "scale": False, **NORMALIZATION}
 # Operation, number of inputs, names of vector parameters, attributes, formula.
@@ -430,6 +438,7 @@ OP_CASES: list[tuple[str, int, list[str], dict[str, Any], Any]] = [
         {"size": (2, 3), "interpolation": "bilinear"},
         lambda x, _: oracle.up_sampling2d(x[0], (2, 3), "bilinear"),
     ),
+    ("broadcast", 1, [], {"target_shape": (2, 4, 3, 2)}, lambda x, _: np.stack([x[0]] * 2, 1)),
     ("permute", 1, [], {"dims": (3, 1, 2)}, lambda x, _: x[0].transpose(0, 3, 1, 2)),
     (
         "average_pooling2d",

@@ -200,8 +200,32 @@ def test_operators_of_symbolic_tensors_are_merge_layers() -> None:
     assert model.layers[-1].name == "multiply"
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = x * 2.0
-    with pytest.raises(ValueError, match="broadcasting is not supported"):
-        _ = x + Input((1,))
+    with pytest.raises(ValueError, match=r"incompatible shapes.*\(6,\) and \(2,\)"):
+        _ = x + Input((2,))
+
+
+@pytest.mark.parametrize(
+    ("gate_shape", "merge"),
+    [((1, 1, 3), "Multiply"), ((4, 5, 1), "Multiply"), ((3,), "Add"), ((5, 1), "Maximum")],
+)
+def test_merged_shapes_are_broadcast(gate_shape: tuple[int, ...], merge: str) -> None:
+    """A block like that of squeeze-and-excitation networks, against numpy."""
+    inputs = Input((4, 5, 3))
+    size = int(np.prod(gate_shape))
+    gate = layers.Reshape(gate_shape)(layers.Dense(size)(layers.Flatten()(inputs)))
+    for pair in ([inputs, gate], [gate, inputs]):
+        model = Model(inputs, getattr(layers, merge)()(pair))
+        assert model.output_shape == (None, 4, 5, 3)
+        rows = np.random.default_rng(0).random((7, 4, 5, 3), np.float32)
+        kernel, bias = model.get_weights()
+        factors = (rows.reshape(7, -1) @ kernel + bias).reshape(7, *gate_shape)
+        factors = factors.reshape(7, *(1,) * (3 - len(gate_shape)), *gate_shape)
+        function = {"Multiply": np.multiply, "Add": np.add, "Maximum": np.maximum}[merge]
+        expected = function(rows, factors)
+        np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-4, atol=1e-5)
+        copy = Functional.from_config(model.get_config())
+        copy.set_weights(model.get_weights())
+        np.testing.assert_array_equal(copy.predict(rows, verbose=0), model.predict(rows, verbose=0))
 
 
 def test_models_within_models() -> None:

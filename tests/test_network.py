@@ -773,6 +773,49 @@ def test_merged_branches(
             assert_within(gradient, dw, 64 * EPS if name == "average" else 0.0)
 
 
+BROADCASTS: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((1, 1, 5), (3, 4, 5)),  # runs of channels
+    ((3, 4, 1), (3, 4, 37)),  # each number a run, longer than a vector
+    ((17,), (2, 3, 17)),  # missing axes
+    ((4, 1), (3, 4, 2)),
+    ((3, 1, 5), (3, 4, 5)),
+    ((1, 4, 1), (3, 4, 5)),
+    ((1,), (2, 1)),
+    ((1, 1, 1), (3, 4, 5)),
+    ((3, 4, 5), (3, 4, 5)),
+    ((2, 1, 1), (2, 3, 1)),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("small", "large"), BROADCASTS, ids=str)
+def test_broadcast(
+    core: ModuleType,
+    rng: np.random.Generator,
+    small: tuple[int, ...],
+    large: tuple[int, ...],
+    threads: int,
+) -> None:
+    core.set_num_threads(threads)
+    network = core.Network(small, [("broadcast", {"target_shape": large}, [0])])
+    x = rng.integers(-9, 10, (5, *small)).astype(np.float32)
+    expected = oracle.broadcast(x, large)
+    assert_within(predict(network, x), expected, 0.0)
+    dy = rng.integers(-9, 10, expected.shape).astype(np.float32)
+    dx, _ = network.vector_jacobian_product(x, dy)
+    assert_within(dx, oracle.broadcast_backward(dy, small), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("small", "large"), [((2, 3), (3,)), ((2,), (3,)), ((3, 1), (2, 4)), ((2,), (-1, 2))]
+)
+def test_impossible_broadcast_is_refused(
+    core: ModuleType, small: tuple[int, ...], large: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"cannot be broadcast|negative"):
+        core.infer_op("broadcast", {"target_shape": large}, small)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_concatenation(core: ModuleType, rng: np.random.Generator, axis: int) -> None:
     """x, its pooled self and x again, along the axis that pooling shortens."""

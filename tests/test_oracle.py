@@ -261,6 +261,13 @@ def test_unit_normalization(rng: np.random.Generator) -> None:
     assert_gradient(oracle.unit_normalization, x, dy, dx)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3), (4, 1), (2, 4, 3)])
+def test_broadcast(rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+    x, dy = rng.normal(size=(2, *shape)), rng.normal(size=(2, 2, 4, 3))
+    dx = oracle.broadcast_backward(dy, shape)
+    assert_gradient(lambda v: oracle.broadcast(v, (2, 4, 3)), x, dy, dx)
+
+
 @pytest.mark.parametrize("name", ["add", "average", "maximum", "minimum", "multiply", "subtract"])
 def test_merge(rng: np.random.Generator, name: str) -> None:
     xs = list(distinct(rng, (2 if name == "subtract" else 3, 4, 5)))

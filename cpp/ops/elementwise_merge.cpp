@@ -30,7 +30,7 @@ std::unique_ptr<Op> make_merge(const std::vector<Shape>& inputs, Merge merge) {
     if (shape == inputs.front()) continue;
     throw ValueError("Inputs have incompatible shapes. Received shapes " +
                      tuple_string(inputs.front()) + " and " + tuple_string(shape) +
-                     "; they must be the same, broadcasting is not supported.");
+                     "; sizes of an axis must be the same, or 1.");
   }
   return std::make_unique<ElementwiseMerge>(inputs.front(), merge);
 }

@@ -13,6 +13,7 @@ std::unique_ptr<Op> make_activation(const Attributes& attributes, const Shape& i
 std::unique_ptr<Op> make_average_pooling1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_average_pooling2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_batch_normalization(const Attributes& attributes, const Shape& input);
+std::unique_ptr<Op> make_broadcast(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv1d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d(const Attributes& attributes, const Shape& input);
 std::unique_ptr<Op> make_conv2d_max_pooling2d(const Attributes& attributes, const Shape& input);

@@ -20,6 +20,7 @@ constexpr Entry kOps[] = {
     {"average_pooling1d", make_average_pooling1d},
     {"average_pooling2d", make_average_pooling2d},
     {"batch_normalization", make_batch_normalization},
+    {"broadcast", make_broadcast},
     {"concatenate", nullptr, make_concatenate},
     {"conv1d", make_conv1d},
     {"conv2d", make_conv2d},

@@ -36,6 +36,7 @@ constexpr A kBatchNormalization[] = {{"center", kFlag},
                                      {"activation", kText, true, kFused},
                                      {"momentum", kNumber},
                                      {"epsilon", kNumber}};
+constexpr A kBroadcast[] = {{"target_shape", kIntegers}};
 constexpr A kConcatenate[] = {{"axis", kInteger}};
 constexpr A kConv1D[] = {{"kernel_size", kSingle}, {"filters", kSize},
                          {"strides", kSingle},     {"padding", kText, false, kPaddings},
@@ -125,6 +126,7 @@ constexpr OpSchema kOps[] = {
     {"average_pooling1d", kPooling1D},
     {"average_pooling2d", kPooling2D},
     {"batch_normalization", kBatchNormalization},
+    {"broadcast", kBroadcast},
     {"concatenate", kConcatenate},
     {"conv1d", kConv1D},
     {"conv2d", kConv2D},

@@ -161,6 +161,17 @@ Shape dense(const Attributes& attributes, const Shape& input) {
   return shape;
 }
 
+Shape broadcast(const Attributes& attributes, const Shape& input) {
+  const Shape shape = sizes(attributes.integers("target_shape"), 0);
+  sizes(input, 0);
+  if (input.size() > shape.size()) throw Invalid();
+  const std::size_t missing = shape.size() - input.size();
+  for (std::size_t axis = 0; axis < input.size(); ++axis) {
+    if (input[axis] != 1 && input[axis] != shape[missing + axis]) throw Invalid();
+  }
+  return shape;
+}
+
 std::optional<Shape> shape_of(const std::string& op, const Attributes& attributes,
                               const Shape& input) {
   if (op == "conv2d") return conv2d(attributes, input);
@@ -171,6 +182,7 @@ std::optional<Shape> shape_of(const std::string& op, const Attributes& attribute
   if (op == "up_sampling2d") return up_sampling2d(attributes, input);
   if (op == "zero_padding2d") return with_borders(attributes, "padding", input, 1);
   if (op == "cropping2d") return with_borders(attributes, "cropping", input, -1);
+  if (op == "broadcast") return broadcast(attributes, input);
   if (op == "dense") return dense(attributes, input);
   return std::nullopt;
 }

@@ -318,7 +318,7 @@ TRAINING_CASES: dict[str, tuple[tuple[int, ...], list[tuple[str, dict[str, Any]]
 }
 
 # Graphs of layers, each from images (6, 5, 2) to 3 classes; see `graph`.
-GRAPH_CASES = ["residual", "elementwise", "concatenate", "nested"]
+GRAPH_CASES = ["residual", "elementwise", "broadcast", "concatenate", "nested"]
 
 # The last layers and the loss. Keras on TensorFlow computes the loss of a softmax layer from its
 # logits; a Flatten behind it hides them, so that the formula for probabilities is used.
@@ -564,6 +564,11 @@ def graph(k: Any, case: str, x: Any) -> Any:
         y = layers.Conv2D(4, 1, activation="tanh")(x)
         z = layers.Average()([x, y, layers.Multiply()([x, y])])
         return layers.Maximum()([layers.Subtract()([z, y]), layers.Minimum()([x, z])])
+    if case == "broadcast":
+        y = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        y = layers.multiply([x, layers.Dense(4, activation="sigmoid")(y)])
+        z = layers.Conv2D(1, 3, padding="same")(x)
+        return layers.add([y, z, layers.GlobalMaxPooling2D()(x)])
     if case == "concatenate":
         y = layers.concatenate([layers.MaxPooling2D(2)(x), layers.AveragePooling2D(2)(x)], axis=1)
         return layers.Concatenate()([y, layers.Dense(3)(y), y])

@@ -163,6 +163,7 @@ def batch_normalization(
     scale: bool,
     momentum: float,  # noqa: ARG001 (only training needs it)
     epsilon: float,
+    synchronized: bool,  # noqa: ARG001 (likewise)
 ) -> Tensor:
     x = graph.channels_first(inputs[0])
     channels = np.ones(shape[-1], np.float32)
@@ -295,6 +296,22 @@ def reshape(
     target_shape: Sequence[int],  # noqa: ARG001 (the output's shape has no -1 in it)
 ) -> Tensor:
     return graph.reshape(inputs[0], shape)
+
+
+def broadcast(
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    parameters: Parameters,  # noqa: ARG001
+    shape: Shape,
+    *,
+    target_shape: Sequence[int],  # noqa: ARG001 (it is the output's shape)
+) -> Tensor:
+    x = graph.channels_last(inputs[0])
+    missing = len(shape) - len(x.shape)
+    if missing:
+        x = graph.reshape(x, (*(1,) * missing, *x.shape))
+    # 1: the number of rows stays.
+    return Tensor(graph.node("Expand", x.name, graph.constant([1, *shape], np.int64)), shape)
 
 
 def zero_padding(
@@ -568,6 +585,7 @@ OPS: dict[str, Entry] = {
     "average_pooling1d": partial(pooling, "AveragePool"),
     "average_pooling2d": partial(pooling, "AveragePool"),
     "batch_normalization": batch_normalization,
+    "broadcast": broadcast,
     "concatenate": concatenate,
     "conv1d": convolution,
     "conv2d": convolution,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
+import numpy as np
+
 from convlet.layers.keras_tensor import BatchShape, KerasTensor, is_symbolic
-from convlet.layers.layer import Layer, NativeOps, Shape
+from convlet.layers.layer import Layer, NativeOps, Shape, without_batch_axis
+from convlet.network import Tracer
 from convlet.utils.validation import check_integer
 
 
@@ -73,9 +77,32 @@ class _Elementwise(Merge):
     def native_ops(self, input_shape: Shape) -> NativeOps:  # noqa: ARG002
         return [(self.OPERATION, {})]
 
+    def trace(self, tracer: Tracer, inputs: Sequence[int]) -> int:
+        shape = _common_shape([tracer.shapes[number] for number in inputs])
+        same = [
+            number
+            if tracer.shapes[number] == shape
+            else tracer.add(self, [("broadcast", {"target_shape": shape})], [number])
+            for number in inputs
+        ]
+        return super().trace(tracer, same)
+
+    def _infer(self, *input_shapes: Sequence[int | None]) -> Any:
+        shapes = [without_batch_axis(input_shape) for input_shape in input_shapes]
+        with suppress(ValueError):  # of shapes that do not fit: the compiled code says why
+            shapes = [_common_shape(shapes)] * len(shapes)
+        return super()._infer(*((None, *shape) for shape in shapes))
+
+
+def _common_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape to which all of these can be repeated, aligned at the last axis, as in numpy."""
+    return np.broadcast_shapes(*shapes)
+
 
 class Add(_Elementwise):
-    """Sum of the inputs, which have one shape.
+    """Sum of the inputs.
+
+    Axes that are missing in front, and axes of size 1, are repeated.
 
     Args:
         **kwargs: Arguments of `Layer`.
@@ -85,7 +112,9 @@ class Add(_Elementwise):
 
 
 class Average(_Elementwise):
-    """Mean of the inputs, which have one shape.
+    """Mean of the inputs.
+
+    Axes that are missing in front, and axes of size 1, are repeated.
 
     Args:
         **kwargs: Arguments of `Layer`.
@@ -97,6 +126,8 @@ class Average(_Elementwise):
 class Maximum(_Elementwise):
     """Largest of the inputs, element by element; the first of equal ones gets the gradient.
 
+    Axes that are missing in front, and axes of size 1, are repeated.
+
     Args:
         **kwargs: Arguments of `Layer`.
     """
@@ -107,6 +138,8 @@ class Maximum(_Elementwise):
 class Minimum(_Elementwise):
     """Smallest of the inputs, element by element; the first of equal ones gets the gradient.
 
+    Axes that are missing in front, and axes of size 1, are repeated.
+
     Args:
         **kwargs: Arguments of `Layer`.
     """
@@ -115,7 +148,10 @@ class Minimum(_Elementwise):
 
 
 class Multiply(_Elementwise):
-    """Product of the inputs, which have one shape.
+    """Product of the inputs.
+
+    Axes that are missing in front, and axes of size 1, are repeated: a `(1, 1, 8)` tensor of
+    weights scales the channels of a `(28, 28, 8)` one.
 
     Args:
         **kwargs: Arguments of `Layer`.
@@ -125,7 +161,9 @@ class Multiply(_Elementwise):
 
 
 class Subtract(_Elementwise):
-    """Difference of two inputs, which have one shape.
+    """Difference of two inputs.
+
+    Axes that are missing in front, and axes of size 1, are repeated.
 
     Args:
         **kwargs: Arguments of `Layer`.
