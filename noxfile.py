@@ -30,6 +30,7 @@ EXTRAS = "completion,image,notebook,onnx,plot,sklearn,dask,tensorboard"
 HOSTILE_PNG = "test_hostile_files_take_little_and_change_nothing[png-500]"
 EXTRA_TESTS = [
     f"tests/test_hostile_files.py::{HOSTILE_PNG}",
+    "tests/test_bad_calls.py::test_wrong_arguments[callbacks.TensorBoard]",
     *(
         f"tests/test_{name}.py"
         for name in (
