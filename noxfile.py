@@ -39,6 +39,14 @@ EXTRA_TESTS = [
         )
     ),
 ]
+# What an instruction set asks for that the one before it has not.
+AVX512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+NEEDED_FLAGS = {
+    "x86-64-v4": AVX512,
+    "x86-64-v4-bf16": AVX512 | {"avx512_bf16"},
+    "x86-64-v3": {"avx2", "bmi1", "bmi2", "fma", "f16c"},
+    "x86-64-v2": {"sse4_2", "popcnt"},
+}
 THREADED_TESTS = ["tests/test_determinism.py", "tests/test_network.py", "-k", "not exact"]
 
 # What an installed wheel must be able to do.
@@ -176,7 +184,8 @@ def sanitize(session: nox.Session) -> None:
     after -- go to pytest instead. What cannot run under the sanitizers is marked `unsanitized`, with
     the reason.
     """
-    install_sanitized(session, "address,undefined")
+    levels = {"cmake.define.CONVLET_LEVELS": ",".join(levels_here())}  # the others cannot run
+    install_sanitized(session, "address,undefined", levels)
     asan = {
         "detect_leaks": 0,  # the interpreter's own
         "allocator_may_return_null": 1,  # as without it: what is too large is a MemoryError
@@ -252,6 +261,16 @@ def fuzz(session: nox.Session) -> None:
 def is_x86() -> bool:
     """Whether this is a CPU with x86's instruction-set levels."""
     return platform.machine().lower() in {"x86_64", "amd64"}
+
+
+def levels_here() -> list[str]:
+    """The instruction sets of CMakeLists.txt that this CPU has, as far as Linux tells; else all."""
+    if not is_x86() or not Path("/proc/cpuinfo").exists():
+        return []
+    flags = set(
+        Path("/proc/cpuinfo").read_text("utf-8").partition("flags")[2].split("\n")[0].split()
+    )
+    return [level for level, needs in NEEDED_FLAGS.items() if needs <= flags]
 
 
 def without_random_addresses() -> list[str]:
