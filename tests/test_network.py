@@ -167,6 +167,11 @@ CHAINS: dict[str, tuple[tuple[int, ...], list[Op]]] = {
         [conv(7, (3, 3), padding="same"), act("relu"), pool()],
     ),
     "conv_relu_150_channels": ((4, 5, 150), [conv(35, (3, 3)), act("relu")]),
+    # More filters than one word has marks of non-zeros, more pixels than one list holds.
+    "conv_relu_pool_130_filters": ((6, 7, 3), [conv(130, (3, 3)), act("relu"), pool()]),
+    "conv_relu_65_filters": ((5, 4, 6), [conv(65, (3, 3), padding="same"), act("relu")]),
+    "conv_relu_144_pixels": ((12, 12, 41), [conv(9, (3, 3), padding="same"), act("relu")]),
+    "conv_relu_pool_81_windows": ((20, 20, 9), [conv(5, (3, 3)), act("relu"), pool()]),
     "conv_dilated_relu": ((8, 9, 3), [conv(17, (3, 2), dilation_rate=(2, 3)), act("relu")]),
     "conv_dilated_rows_same": (
         (7, 6, 9),

@@ -48,6 +48,29 @@ struct StoreSum {
   }
 };
 
+// Which of four values is the largest, and the value: the first of equals; NaN before any number.
+[[gnu::always_inline]] inline simd::IntVec winner(const simd::Vec (&four)[4], simd::Vec& best) {
+  // NaN where there is one, or infinities of both signs.
+  const simd::Vec sum = (four[0] + four[1]) + (four[2] + four[3]);
+  if (simd::bits_of(sum != sum) == 0) [[likely]] {
+    const simd::Vec upper = simd::max(four[1], four[0]);
+    const simd::Vec lower = simd::max(four[3], four[2]);
+    best = simd::max(lower, upper);
+    // A comparison that holds is -1.
+    const simd::IntVec in_upper = -(four[1] > four[0]);
+    const simd::IntVec in_lower = 2 - (four[3] > four[2]);
+    return lower > upper ? in_lower : in_upper;
+  }
+  best = four[0];
+  simd::IntVec where{};
+  for (int j = 1; j < 4; ++j) {
+    const simd::IntVec keep = (best >= four[j]) | (best != best);
+    best = keep ? best : four[j];
+    where = keep ? where : simd::broadcast(static_cast<std::int32_t>(j));
+  }
+  return where;
+}
+
 // y = relu(max of four values + bias), and which of the four it was: the first of equals; NaN
 // before any number.
 struct StoreMax4 {
@@ -59,14 +82,8 @@ struct StoreMax4 {
   [[gnu::always_inline]] void operator()(const simd::Vec (&four)[4], simd::Vec b, std::int64_t at,
                                          int count) const {
     if (count <= 0) return;
-    simd::Vec best = four[0];
-    simd::IntVec where{};
-#pragma GCC unroll 4
-    for (int j = 1; j < 4; ++j) {
-      const simd::IntVec keep = (best >= four[j]) | (best != best);
-      best = keep ? best : four[j];
-      where = keep ? where : simd::broadcast(static_cast<std::int32_t>(j));
-    }
+    simd::Vec best;
+    const simd::IntVec where = winner(four, best);
     best += b;
     if (relu) best = simd::max(simd::zero(), best);
     store_columns(y + at, best, count);

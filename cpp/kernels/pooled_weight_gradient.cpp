@@ -16,109 +16,117 @@ using simd::kLanes;
 using simd::Vec;
 
 // Weights a filter. Measured on Sapphire Rapids (28x28x1, 3x3, 32 filters, pooling): lists of
-// non-zeros take 4 times as long as a dense product of 9 weights with AVX-512, twice with AVX2; to
-// spread dz over its pixels for a dense product first took 2.3 microseconds an image more.
+// non-zeros take 4 times as long as a dense product of 9 weights with AVX-512, twice with AVX2.
 constexpr int kMaxTaps = 12;
-constexpr int kMaxRuns = 4;
 
 // Vectors of filters side by side, next to a window's gradients and winners.
 constexpr int kVectors = simd::kRegisters >= 32 ? kTileVectors : 1;
-static_assert((kMaxTaps + 2) * kVectors + 2 <= simd::kRegisters);
+static_assert((kMaxTaps + 2) * kVectors + 1 <= simd::kRegisters);
 
-struct Operands {
-  const WeightGradient& g;
-  std::int64_t images;
-  const float* x;
+// Windows whose choices are laid out together: they stay in the first-level cache.
+constexpr int kWindows = 32;
+// Floats of a window's choices; behind the last tap's there is room for what is copied with them.
+constexpr int kChoices = 4 * (kMaxTaps + 3);
+
+// choices[k][j] = x where tap k of a patch of the window's pixel j lies.
+void lay_out(const Patches& patches, const float* x, const std::int32_t* pixel, float* choices) {
+  for (const std::int32_t run : patches.run) {
+    const float* rows[4];
+    for (int j = 0; j < 4; ++j) rows[j] = x + pixel[j] + run;
+    for (std::int32_t i = 0; i < patches.run_length; i += 4) {
+      simd::transpose_four(rows, choices + std::ptrdiff_t{4} * i);
+      for (const float*& row : rows) row += 4;
+    }
+    choices += std::ptrdiff_t{4} * patches.run_length;
+  }
+}
+
+// Windows one behind the other, and the columns of dw that a kernel adds to.
+struct Windows {
+  int count;
+  const float* choices;
   const float* dy;
   const std::uint8_t* argmax;
+  std::int64_t row;  // of dy, argmax and dw
+  Columns columns;
 };
 
-// dw for NR vectors of filters from `column` on; patches of R runs of L floats.
-template <int R, int L, int NR>
-void accumulate_windows(const Operands& a, std::int64_t column, float* dw) {
-  const auto& pixel = a.g.patches.pixel;
-  const std::size_t windows = pixel.size() / 4;
-  const float* x = a.x;
-  const float* dy = a.dy + column;
-  const std::uint8_t* argmax = a.argmax + column;
-  Sums<R * L, NR> sums{};
-  for (std::int64_t image = 0; image < a.images; ++image, x += a.g.x_image) {
-    for (std::size_t q = 0; q < windows; ++q, dy += a.g.row, argmax += a.g.row) {
-      Vec gradient[NR];
-      IntVec winner[NR];
-#pragma GCC unroll 4
-      for (int v = 0; v < NR; ++v) {
-        gradient[v] = simd::load(dy + v * kLanes);
-        winner[v] = simd::load_bytes(argmax + v * kLanes);
-      }
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const float* patch = x + pixel[4 * q + static_cast<std::size_t>(j)];
-        Vec dz[NR];
-#pragma GCC unroll 4
-        for (int v = 0; v < NR; ++v) dz[v] = winner[v] == j ? gradient[v] : simd::zero();
-#pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) {
-          const float* run = patch + a.g.patches.run[static_cast<std::size_t>(r)];
+// dw[k] += the windows' gradients times what tap k meets at the winners; K taps, NR vectors.
+template <int K, int NR>
+void add_windows(const Windows& a, float* dw) {
+  Sums<K, NR> sums;
 #pragma GCC unroll 12
-          for (int i = 0; i < L; ++i) {
-            const Vec value = simd::broadcast(run[i]);
-#pragma GCC unroll 4
-            for (int v = 0; v < NR; ++v) {
-              sums[r * L + i][v] = simd::fma(value, dz[v], sums[r * L + i][v]);
-            }
-          }
-        }
+  for (int k = 0; k < K; ++k) {
+#pragma GCC unroll 2
+    for (int v = 0; v < NR; ++v) {
+      sums[k][v] = load_columns(dw + k * a.row + v * kLanes, a.columns.in_vector(v));
+    }
+  }
+  for (int q = 0; q < a.count; ++q) {
+    Vec gradient[NR];
+    IntVec winner[NR];
+#pragma GCC unroll 2
+    for (int v = 0; v < NR; ++v) {
+      gradient[v] = simd::load(a.dy + q * a.row + v * kLanes);
+      winner[v] = simd::load_bytes(a.argmax + q * a.row + v * kLanes);
+    }
+#pragma GCC unroll 12
+    for (int k = 0; k < K; ++k) {
+#pragma GCC unroll 2
+      for (int v = 0; v < NR; ++v) {
+        const Vec value = simd::pick(a.choices + q * kChoices + 4 * k, winner[v]);
+        sums[k][v] = simd::fma(value, gradient[v], sums[k][v]);
       }
     }
   }
-  const Columns columns{column, static_cast<int>(std::min<std::int64_t>(a.g.n - column, kPanel))};
-  for (int k = 0; k < R * L; ++k) {
+#pragma GCC unroll 12
+  for (int k = 0; k < K; ++k) {
+#pragma GCC unroll 2
     for (int v = 0; v < NR; ++v) {
-      float* to = dw + k * a.g.row + column + v * kLanes;
-      const int count = columns.in_vector(v);
-      store_columns(to, sums[k][v] + simd::load_partial(to, std::max(count, 0)), count);
+      store_columns(dw + k * a.row + v * kLanes, sums[k][v], a.columns.in_vector(v));
     }
   }
 }
 
-using Accumulate = void (*)(const Operands&, std::int64_t, float*);
+using Add = void (*)(const Windows&, float*);
 
-// accumulate_windows<R, l, NR> for run-time l with R * l <= kMaxTaps.
-template <int R, int NR>
-Accumulate kernel_of(int l) {
-  Accumulate kernel = nullptr;
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (void)((l == I + 1 && (kernel = accumulate_windows<R, I + 1, NR>, true)) || ...);
-  }(std::make_integer_sequence<int, kMaxTaps / R>{});
-  return kernel;
-}
-
+// add_windows<k, NR> for run-time k.
 template <int NR>
-Accumulate kernel_of(std::size_t r, int l) {
-  Accumulate kernel = nullptr;
+Add kernel_of(std::int64_t k) {
+  Add kernel = nullptr;
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    (void)((static_cast<int>(r) == I + 1 && (kernel = kernel_of<I + 1, NR>(l), true)) || ...);
-  }(std::make_integer_sequence<int, kMaxRuns>{});
+    (void)((k == I + 1 && (kernel = add_windows<I + 1, NR>, true)) || ...);
+  }(std::make_integer_sequence<int, kMaxTaps>{});
   return kernel;
 }
 
 }  // namespace
 
-bool has_pooled_weight_gradient(const Patches& patches) {
-  return patches.run.size() <= kMaxRuns && patches.depth() <= kMaxTaps;
-}
+bool has_pooled_weight_gradient(const Patches& patches) { return patches.depth() <= kMaxTaps; }
 
 void pooled_weight_gradient(const WeightGradient& g, std::int64_t images, const float* x,
                             const float* dy, const std::uint8_t* argmax, float* dw) {
-  const Operands operands{g, images, x, dy, argmax};
-  const std::size_t runs = g.patches.run.size();
-  std::int64_t column = 0;
-  for (; column + kVectors * kLanes <= g.n; column += kVectors * kLanes) {
-    kernel_of<kVectors>(runs, g.patches.run_length)(operands, column, dw);
-  }
-  for (; column < g.n; column += kLanes) {
-    kernel_of<1>(runs, g.patches.run_length)(operands, column, dw);
+  const Add several = kernel_of<kVectors>(g.patches.depth());
+  const Add one = kernel_of<1>(g.patches.depth());
+  const std::int64_t windows = g.patches.pixels() / 4;
+  alignas(simd::kVecBytes) float choices[kWindows * kChoices];
+  for (std::int64_t image = 0; image < images; ++image, x += g.x_image) {
+    for (std::int64_t first = 0; first < windows; first += kWindows) {
+      const int count = static_cast<int>(std::min<std::int64_t>(kWindows, windows - first));
+      for (int q = 0; q < count; ++q) {
+        lay_out(g.patches, x, g.patches.pixel.data() + 4 * (first + q), choices + q * kChoices);
+      }
+      const auto add = [&](Add kernel, std::int64_t column) {
+        const Columns columns{column,
+                              static_cast<int>(std::min<std::int64_t>(g.n - column, kPanel))};
+        kernel({count, choices, dy + column, argmax + column, g.row, columns}, dw + column);
+      };
+      std::int64_t column = 0;
+      for (; column + kVectors * kLanes <= g.n; column += kVectors * kLanes) add(several, column);
+      for (; column < g.n; column += kLanes) add(one, column);
+      dy += count * g.row;
+      argmax += count * g.row;
+    }
   }
 }
 

@@ -9,13 +9,13 @@
 
 namespace convlet {
 
-// Whether the weights of a filter fit: where they do, the multiplications by zero that this product
-// does not leave out cost less than making lists of the non-zeros.
+// Whether the weights of a filter fit: where they do, the multiplications by the zeros of dy that
+// this product does not leave out cost less than making lists of the non-zeros.
 bool has_pooled_weight_gradient(const Patches& patches);
 
 // dw[k][n] += sum over images and windows q of patch(4*q + argmax[q][n])[k] * dy[q][n]; pixels
-// window by window. dy and argmax: [images][windows][n], readable one vector past their end; dw:
-// [depth][n].
+// window by window. x, dy and argmax ([images][windows][n]) are readable one vector past their end;
+// dw: [depth][n].
 void pooled_weight_gradient(const WeightGradient& g, std::int64_t images, const float* x,
                             const float* dy, const std::uint8_t* argmax, float* dw);
 

@@ -1,6 +1,7 @@
 #include "kernels/sparse_gradient.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "kernels/epilogue.hpp"
@@ -63,27 +64,34 @@ struct AccumulatePatches {
   }
 };
 
-// For every pixel: dx[pixel + run[r] + v] += sum over its list of value * w[r * w_run + at + v], R
-// runs of V vectors in registers, the last of a run of `tail` valid lanes.
+// For every pixel: dx[pixel + run[r] + v] += sum over its marked channels of dz * w[r * w_run + c *
+// w_row + v], R runs of V vectors in registers, the last of a run of `tail` valid lanes.
 struct ScatterPatches {
-  const NonZeroLists& lists;
+  const SparseGradient& dz;
+  const std::uint64_t* marks;
   std::span<const std::int32_t> pixel;
   const std::int32_t* run;
   const float* w;
   std::int64_t w_run;
+  std::int64_t w_row;
   int tail;
   float* dx;
 
   template <int R, int V>
   void operator()() const {
-    for (std::size_t p = 0; p < pixel.size(); ++p) {
-      const List list = list_of(lists, static_cast<std::int64_t>(p));
-      if (list.count > 0) scatter<R, V>(list, dx + pixel[p]);
+    const std::int64_t words = words_of(dz.n);
+    const std::int64_t pixels = dz.pixels_per_source();
+    const std::uint64_t* marked = marks;
+    for (std::size_t p = 0; p < pixel.size(); ++p, marked += words) {
+      if (std::all_of(marked, marked + words, [](std::uint64_t word) { return word == 0; }))
+        continue;
+      const float* dy = dz.dy + static_cast<std::int64_t>(p) / pixels * dz.row;
+      scatter<R, V>(marked, words, dy, dx + pixel[p]);
     }
   }
 
   template <int R, int V>
-  void scatter(const List& list, float* to) const {
+  void scatter(const std::uint64_t* marked, std::int64_t words, const float* dy, float* to) const {
     constexpr int kLast = (V - 1) * kLanes;
     Vec sums[R][V];
     for (int r = 0; r < R; ++r) {
@@ -92,14 +100,17 @@ struct ScatterPatches {
       sums[r][V - 1] =
           tail == kLanes ? simd::load(from + kLast) : simd::load_partial(from + kLast, tail);
     }
-    for (std::int32_t i = 0; i < list.count; ++i) {
-      const Vec value = simd::broadcast(list.value[i]);
-      const float* weights = w + list.at[i];
+    for (std::int64_t word = 0; word < words; ++word) {
+      for (std::uint64_t left = marked[word]; left != 0; left &= left - 1) {
+        const std::int64_t c = 64 * word + std::countr_zero(left);
+        const Vec value = simd::broadcast(dy[c]);
+        const float* weights = w + c * w_row;
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
+        for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-        for (int v = 0; v < V; ++v) {
-          sums[r][v] = simd::fma(value, simd::load(weights + r * w_run + v * kLanes), sums[r][v]);
+          for (int v = 0; v < V; ++v) {
+            sums[r][v] = simd::fma(value, simd::load(weights + r * w_run + v * kLanes), sums[r][v]);
+          }
         }
       }
     }
@@ -155,8 +166,9 @@ template <int Pixels>
 void append_square(const SparseGradient& dz, std::int64_t first, int sources, std::int64_t c0,
                    int channels, const std::int32_t* pixel, std::int32_t base,
                    const NonZeroLists& lists) {
-  Vec value[kLanes]{};
-  Vec at[kLanes]{};  // integers
+  Vec value[kLanes];
+  Vec at[kLanes];  // integers
+  for (int i = sources; i < kLanes; ++i) value[i] = at[i] = simd::zero();
   for (int i = 0; i < sources; ++i) {
     const std::int64_t source = (first + i) * dz.row + c0;
     value[i] = simd::load(dz.dy + source);
@@ -198,38 +210,35 @@ void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::i
 
 namespace {
 
-// The lists of one source's pixels.
+// The marks of one source's pixels.
 template <int Pixels>
-void list_source(const SparseGradient& dz, std::int64_t q, std::int32_t stride, IntVec lane,
-                 const NonZeroLists& lists) {
-  std::int32_t count[Pixels] = {};
-  for (std::int64_t c = 0; c < dz.n; c += kLanes) {
-    const std::int64_t i = q * dz.row + c;
-    const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, dz.n - c));
-    const Vec dy = valid == kLanes ? simd::load(dz.dy + i) : simd::load_partial(dz.dy + i, valid);
-    const IntVec alive = dy != simd::zero();
-    const IntVec at = lane + static_cast<std::int32_t>(c) * stride;
-    const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};
-    for (int j = 0; j < Pixels; ++j) {
-      const std::int64_t slot = (Pixels * q + j) * lists.capacity + count[j];
-      const IntVec here = alive & (where == j);
-      simd::compress(lists.value + slot, dy, here);
-      count[j] += simd::compress(lists.at + slot, at, here);
+void mark_source(const SparseGradient& dz, std::int64_t q, std::uint64_t* marks) {
+  const std::int64_t words = words_of(dz.n);
+  for (std::int64_t word = 0; word < words; ++word) {
+    std::uint64_t bits[Pixels] = {};
+    const std::int64_t end = std::min<std::int64_t>(dz.n, 64 * (word + 1));
+    for (std::int64_t c = 64 * word; c < end; c += kLanes) {
+      const std::int64_t i = q * dz.row + c;
+      const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, end - c));
+      const Vec dy = valid == kLanes ? simd::load(dz.dy + i) : simd::load_partial(dz.dy + i, valid);
+      const IntVec alive = dy != simd::zero();
+      const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};
+      for (int j = 0; j < Pixels; ++j) {
+        bits[j] |= std::uint64_t{simd::bits_of(alive & (where == j))} << (c % 64);
+      }
     }
+    for (int j = 0; j < Pixels; ++j) marks[(Pixels * q + j) * words + word] = bits[j];
   }
-  std::copy_n(count, Pixels, lists.count + Pixels * q);
 }
 
 }  // namespace
 
-void list_by_pixel(const SparseGradient& dz, std::int32_t stride, const NonZeroLists& lists) {
-  IntVec lane;
-  for (int i = 0; i < kLanes; ++i) lane[i] = i * stride;
+void mark_by_pixel(const SparseGradient& dz, std::uint64_t* marks) {
   for (std::int64_t q = 0; q < dz.sources; ++q) {
     if (dz.argmax != nullptr) {
-      list_source<4>(dz, q, stride, lane, lists);
+      mark_source<4>(dz, q, marks);
     } else {
-      list_source<1>(dz, q, stride, lane, lists);
+      mark_source<1>(dz, q, marks);
     }
   }
 }
@@ -259,8 +268,8 @@ void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZer
   }
 }
 
-void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel,
-                          const float* w, float* dx) {
+void sparse_data_gradient(const Patches& patches, std::int64_t n, const SparseGradient& dz,
+                          const std::uint64_t* marks, const float* w, float* dx) {
   // Floats. Every pixel reads its share of the weights anew: more of them than stay in the
   // first-level cache take one run at a time.
   constexpr std::int64_t kWeightsInCache = 8192;
@@ -273,11 +282,13 @@ void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroL
   for (int r = 0; r < runs; r += cut.runs) {
     for (int v = 0; v < vectors; v += cut.vectors) {
       const int piece = std::min(cut.vectors, vectors - v);
-      const ScatterPatches kernel{by_pixel,
+      const ScatterPatches kernel{dz,
+                                  marks,
                                   patches.pixel,
                                   patches.run.data() + r,
                                   w + r * n * row + v * kLanes,
                                   n * row,
+                                  row,
                                   v + piece == vectors ? tail : kLanes,
                                   dx + v * kLanes};
       call_for(std::min(cut.runs, runs - r), piece, kernel);

@@ -12,9 +12,8 @@
 
 namespace convlet {
 
-// Lists of non-zeros of dz: for each its value and where its partner (a patch of x, a row of
-// weights) starts, in floats. List i is value[i * capacity .. + count[i]) and at[...] alike;
-// capacity includes one vector of slack.
+// Lists of non-zeros of dz: for each its value and where its patch of x starts, in floats. List i
+// is value[i * capacity .. + count[i]) and at[...] alike; capacity includes one vector of slack.
 struct NonZeroLists {
   float* value;
   std::int32_t* at;
@@ -50,8 +49,9 @@ struct SparseGradient {
 void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::int32_t base,
                      const NonZeroLists& lists);
 
-// One list per pixel, `at` = channel * stride.
-void list_by_pixel(const SparseGradient& dz, std::int32_t stride, const NonZeroLists& lists);
+// Which channels' dz is not zero, pixel by pixel: bit c % 64 of word c / 64 of its words_of(n).
+constexpr std::int64_t words_of(std::int64_t n) { return (n + 63) / 64; }
+void mark_by_pixel(const SparseGradient& dz, std::uint64_t* marks);
 
 // Non-zeros among `size` floats; NaN is one.
 std::int64_t count_non_zeros(std::int64_t size, const float* dy);
@@ -61,10 +61,11 @@ std::int64_t count_non_zeros(std::int64_t size, const float* dy);
 void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_channel,
                             const float* x, float* dw);
 
-// dx[pixel + run[r] + i] += value * w[r][at + i] over pixel's list, which may be of a group of the
-// n channels. w: [runs][n][run_length rounded up to whole vectors].
-void sparse_data_gradient(const Patches& patches, std::int64_t n, const NonZeroLists& by_pixel,
-                          const float* w, float* dx);
+// dx[pixel + run[r] + i] += dz[pixel][c] * w[r][c][i] over the channels that are marked. dz: of the
+// pixels of `patches`; its channels may be a group of n. w: [runs][n][run_length rounded up to
+// whole vectors].
+void sparse_data_gradient(const Patches& patches, std::int64_t n, const SparseGradient& dz,
+                          const std::uint64_t* marks, const float* w, float* dx);
 
 // Floats of a run padded to whole vectors, and of all runs of a channel.
 std::int64_t padded_run(const Patches& patches);

@@ -74,7 +74,7 @@ class Conv2D final : public Op {
         out_.push_back(static_cast<std::int32_t>(i * c_.oc));
       }
     }
-    if (pool || c_.relu) sparse_.emplace(c_, table_.patches());
+    if (pool || c_.relu) sparse_.emplace(c_, table_.patches(), sources_);
     if (!pool) dense_data_.emplace(c_);
   }
 
@@ -305,10 +305,9 @@ class Conv2D final : public Op {
   // Into the padded image, where there is one, and from there into dx.
   void sparse_data(const BackwardArgs& a, std::int64_t row) const {
     float* dx = a.dx + row * pad_.size();
-    float* image = c_.window.padded() ? a.scratch : dx;
+    float* image = c_.window.padded() ? a.scratch + sparse_->scratch_size() : dx;
     std::fill_n(image, pad_.padded_size(), 0.0F);
-    sparse_->data(gradient_of(a, row), a.packed + forward_packed_, a.scratch + padded_size(),
-                  image);
+    sparse_->data(gradient_of(a, row), a.packed + forward_packed_, a.scratch, image);
     if (image != dx) crop2d(pad_, 1, image, dx);
   }
 

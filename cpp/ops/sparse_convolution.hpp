@@ -11,8 +11,8 @@ namespace convlet {
 
 class SparseConvolution {
  public:
-  // `patches` must outlive this object.
-  SparseConvolution(const Convolution& convolution, const Patches& patches);
+  // `patches` must outlive this object. sources: of dz, in one image.
+  SparseConvolution(const Convolution& convolution, const Patches& patches, std::int64_t sources);
 
   std::int64_t packed_size() const { return convolution_.oc * row_; }
   std::int64_t workspace_size() const { return convolution_.oc * row_; }
@@ -23,7 +23,7 @@ class SparseConvolution {
   // accumulated, that for the weights in the kernels' own order.
   void weights(std::int64_t images, const SparseGradient& dz, const float* x, float* scratch,
                float* workspace) const;
-  // Of one image.
+  // Of one image. scratch: on a boundary of 8 bytes.
   void data(const SparseGradient& dz, const float* packed, float* scratch, float* dx) const;
   // gradient += workspace, and clears the workspace.
   void finish(float* workspace, float* gradient) const;
@@ -33,9 +33,10 @@ class SparseConvolution {
 
   Convolution convolution_;
   Patches patches_;
-  std::int64_t run_;    // floats of one padded run of weights
-  std::int64_t row_;    // and of all runs of one channel
-  std::int64_t image_;  // floats of one padded image of x
+  std::int64_t run_;     // floats of one padded run of weights
+  std::int64_t row_;     // and of all runs of one channel
+  std::int64_t image_;   // floats of one padded image of x
+  std::int64_t listed_;  // sources whose lists are made together
 };
 
 }  // namespace convlet

@@ -243,6 +243,21 @@ inline Vec max(Vec a, Vec b) {
 #endif
 }
 
+// Lane i is p[which[i]], one of four floats.
+inline Vec pick(const float* p, IntVec which) {
+#if defined(__AVX512F__)
+  const __m512 all = _mm512_maskz_broadcast_f32x4(kAllLanes, _mm_loadu_ps(p));
+  return _mm512_maskz_permutevar_ps(kAllLanes, all, reinterpret_cast<__m512i>(which));
+#elif defined(__AVX__)
+  const __m256 all = _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p));
+  return _mm256_permutevar_ps(all, reinterpret_cast<__m256i>(which));
+#else
+  const Vec first = (which & 1) != 0 ? broadcast(p[1]) : broadcast(p[0]);
+  const Vec second = (which & 1) != 0 ? broadcast(p[3]) : broadcast(p[2]);
+  return (which & 2) != 0 ? second : first;
+#endif
+}
+
 // Square root, correctly rounded.
 inline Vec sqrt(Vec v) {
 #if defined(__AVX512F__)
@@ -282,6 +297,21 @@ UintVec pair_neighbours(Vec low, Vec high, std::integer_sequence<int, Lane...>) 
 // Pairs of neighbours among the 2 * kLanes numbers of low and, behind them, high; rounded.
 inline UintVec pair_neighbours(Vec low, Vec high) {
   return detail::pair_neighbours(low, high, std::make_integer_sequence<int, kLanes>{});
+}
+
+// Bit i is set where lane i of the mask is (-1).
+inline std::uint32_t bits_of(IntVec mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
+#elif defined(__AVX2__)
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+#elif defined(__SSE2__)
+  return static_cast<std::uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(mask)));
+#else
+  std::uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= static_cast<std::uint32_t>(mask[i] & 1) << i;
+  return bits;
+#endif
 }
 
 // The lanes of v where mask is set (-1), moved together to p, in order; returns how many.
@@ -340,6 +370,22 @@ void transpose_blocks(Vec (&rows)[kLanes]) {
 
 // rows[i][j] <-> rows[j][i] for a square of kLanes rows.
 inline void transpose(Vec (&rows)[kLanes]) { detail::transpose_blocks<1>(rows); }
+
+// to[4 * i + j] = rows[j][i] for i and j below 4.
+inline void transpose_four(const float* const (&rows)[4], float* to) {
+  using Four = float __attribute__((vector_size(16)));
+  Four v[4];
+  for (int j = 0; j < 4; ++j) std::memcpy(&v[j], rows[j], sizeof(Four));
+  const Four low01 = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+  const Four low23 = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  const Four high01 = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+  const Four high23 = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  const Four turned[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
+                          __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+                          __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+                          __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+  std::memcpy(to, turned, sizeof(turned));
+}
 
 namespace detail {
 // Every other lane of v, from `First` on, at the front.
