@@ -33,6 +33,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# TensorFlow chooses oneDNN by itself only on CPUs with AVX512_VNNI. Its other kernels cannot dilate
+# transposed convolutions, and round more coarsely.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
 @pytest.fixture(params=LEVELS or _native.available_levels())
 def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """Each compiled module that this machine can run, in turn the one that convlet uses.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # as on CPUs with AVX512_VNNI
 
 import keras
 import numpy as np
