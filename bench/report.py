@@ -92,6 +92,9 @@ One image:
 {table({**PEERS, **ENGINES}, tasks, "one image", "convlet")}
 Below 1.0x the peer is faster.
 
+## Without AVX-512
+
+{without_avx512()}
 ## To an accuracy, memory, import
 
 {sentences()}
@@ -127,6 +130,8 @@ def table(peers: dict[str, list[str]], tasks: dict[str, Any], start: str, last: 
     lines = [["", *peers, *([last] if last else [])]]
     lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
     for model, title in TITLES.items():
+        if model not in tasks:
+            continue
         measured = task(tasks[model], start)
         cells = [fastest(measured, names) for names in peers.values()]
         if last == "convlet":
@@ -169,6 +174,19 @@ After five epochs the mean test accuracy of five seeds is {accuracy["mean"]:.2%}
 {rounded["mean"]:.2%}. Training on MNIST as it comes (uint8) takes {max(run["trained"] for run in memory):.0f} MB of memory at
 most; `import convlet` adds {1e3 * (both - plain):.1f} ms to `import numpy`.
 """
+
+
+def without_avx512() -> str:
+    """What was measured on a CPU that has no AVX-512."""
+    run = result("avx2/compare")
+    facts, tasks = run["environment"], run["tasks"]
+    there = {name for model in tasks.values() for name in task(model, "training")}
+    peers = {title: names for title, names in PEERS.items() if there.intersection(names)}
+    ratios = table(peers, tasks, "training", "share of the dense roofline")
+    return f"""\
+Training on {facts["cpus"]} cores of an {facts["cpu"]} ({facts["convlet isa"]}), whose peak was {facts["FMA peak [GFLOP/s]"]:.0f} GFLOP/s:
+
+{ratios}"""
 
 
 def determinism() -> str:
