@@ -58,7 +58,7 @@ An epoch of the notebook's ConvNet, 60,000 images, takes convlet **{median(seed[
 {median(seed["keras-tensorflow"]):.2f} s, on {facts["cpus"]} cores of an {facts["cpu"]} ({facts["convlet isa"]}). How many times as long as
 convlet each peer takes to train:
 
-{table({**PEERS}, tasks, "training", None)}
+{table(PEERS, tasks, "training", None)}
 The dense roofline of the chart is the time that a model's products take at the machine's peak of fused multiply-adds.
 Who does not multiply by zeros may be above 100 %.
 
@@ -78,7 +78,7 @@ All contenders took turns in one run, with {facts["threads"]} threads each on {f
 
 How many times as long as convlet each peer takes, batch 64:
 
-{table({**PEERS}, tasks, "training", "share of the dense roofline")}
+{table(PEERS, tasks, "training", "share of the dense roofline")}
 The dense roofline is the time that a model's products take at the {facts["FMA peak [GFLOP/s]"]:.0f} GFLOP/s of fused
 multiply-adds that the machine was measured to do in that run. Who does not multiply by zeros may be above 100 %.
 

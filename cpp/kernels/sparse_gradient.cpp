@@ -97,8 +97,7 @@ struct ScatterPatches {
     for (int r = 0; r < R; ++r) {
       const float* from = to + run[r];
       for (int v = 0; v < V - 1; ++v) sums[r][v] = simd::load(from + v * kLanes);
-      sums[r][V - 1] =
-          tail == kLanes ? simd::load(from + kLast) : simd::load_partial(from + kLast, tail);
+      sums[r][V - 1] = load_columns(from + kLast, tail);
     }
     for (std::int64_t word = 0; word < words; ++word) {
       for (std::uint64_t left = marked[word]; left != 0; left &= left - 1) {
@@ -220,7 +219,7 @@ void mark_source(const SparseGradient& dz, std::int64_t q, std::uint64_t* marks)
     for (std::int64_t c = 64 * word; c < end; c += kLanes) {
       const std::int64_t i = q * dz.row + c;
       const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, end - c));
-      const Vec dy = valid == kLanes ? simd::load(dz.dy + i) : simd::load_partial(dz.dy + i, valid);
+      const Vec dy = load_columns(dz.dy + i, valid);
       const IntVec alive = dy != simd::zero();
       const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};
       for (int j = 0; j < Pixels; ++j) {
