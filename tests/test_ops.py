@@ -242,13 +242,17 @@ def test_max_pooling2d_passes_nan_and_infinity(
 
 
 def check_dense(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, rng: np.random.Generator
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None,
+    rng: np.random.Generator,
+    dy: np.ndarray | None = None,
 ) -> None:
-    """Forward and backward of one Dense layer."""
+    """Forward and backward of one Dense layer; `dy` of numbers drawn where it is not given."""
     magnitudes = np.abs(x), np.abs(w), None if b is None else np.abs(b)
     y = oracle.dense(x, w, b)
     assert_sum_of_products(ops.dense(x, w, b), y, oracle.dense(*magnitudes), len(w) + 1)
-    dy = floats(rng, *y.shape)
+    dy = floats(rng, *y.shape) if dy is None else dy
     actual = ops.dense_backward(x, w, dy)
     expected = oracle.dense_backward(x, w, dy)
     magnitude = oracle.dense_backward(*magnitudes[:2], np.abs(dy))
@@ -278,6 +282,52 @@ def test_dense_on_the_last_axis(
     core: ModuleType, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> None:
     check_dense(floats(rng, *shape), floats(rng, 4, 5), floats(rng, 5), rng)
+
+
+def mostly_zeros(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """One number in five is not zero; the first row and the last column have zeros alone."""
+    x = np.where(rng.random(shape) < 0.2, floats(rng, *shape), np.float32(0))
+    x[0], x[:, -1] = 0, 0
+    return x
+
+
+# Units of a Dense layer whose columns are multiplied in blocks of 8 vectors: whole ones, and more.
+WIDE = {"8*lanes": (8, 0), "8*lanes+1": (8, 1), "17*lanes-1": (17, -1)}
+
+
+@pytest.mark.parametrize("rows", [1, 33, 49, 130])
+@pytest.mark.parametrize("inputs", [1, 63, 64, 130])
+@pytest.mark.parametrize("units", WIDE)
+def test_dense_of_many_zeros(
+    core: ModuleType, rng: np.random.Generator, rows: int, inputs: int, units: str
+) -> None:
+    factor, summand = WIDE[units]
+    count = factor * core.LANES + summand
+    x, w = mostly_zeros(rng, rows, inputs), floats(rng, inputs, count)
+    check_dense(x, w, floats(rng, count), rng)
+    check_dense(floats(rng, rows, count), w.T.copy(), None, rng, dy=mostly_zeros(rng, rows, inputs))
+
+
+def test_dense_leaves_out_zeros_without_a_bit_changed(
+    core: ModuleType, rng: np.random.Generator
+) -> None:
+    """Rows by themselves, whose zeros are left out, and among others that are full of numbers."""
+    core.set_num_threads(1)
+    inputs, units = 130, 17 * core.LANES - 1
+    w, b = floats(rng, inputs, units), floats(rng, units)
+    x, full = mostly_zeros(rng, 12, inputs), floats(rng, 36, inputs)
+    alone, together = ops.dense(x, w, b), ops.dense(np.concatenate([x, full]), w, b)
+    np.testing.assert_array_equal(alone, together[:12])
+    dy = mostly_zeros(rng, 12, units)
+    dx, dw, _ = ops.dense_backward(x, w, dy)
+    dx_together, dw_together, _ = ops.dense_backward(
+        np.concatenate([x, full]), w, np.concatenate([dy, np.zeros((36, units), np.float32)])
+    )
+    np.testing.assert_array_equal(dx, dx_together[:12])
+    np.testing.assert_array_equal(dw, dw_together)
+    full_dy = floats(rng, 36, units)
+    dx_together = ops.dense_backward(np.concatenate([x, full]), w, np.concatenate([dy, full_dy]))[0]
+    np.testing.assert_array_equal(dx, dx_together[:12])
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])

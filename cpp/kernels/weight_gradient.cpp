@@ -1,6 +1,8 @@
 #include "kernels/weight_gradient.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "kernels/epilogue.hpp"
@@ -59,12 +61,83 @@ void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
   for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
     for (int v = 0; v < NR; ++v) {
-      float* out = dw_ + (k0 + m) * g_.row + n0 + v * kLanes;
       const int count = static_cast<int>(std::min<std::int64_t>(kLanes, g_.n - n0 - v * kLanes));
-      if (count <= 0) continue;
-      const Vec before = overwrites_ ? simd::zero() : load_columns(out, count);
-      store_columns(out, before + sums[m][v], count);
+      if (count > 0) put(dw_ + (k0 + m) * g_.row + n0 + v * kLanes, sums[m][v], count);
     }
+  }
+}
+
+template <class Item>
+void WeightGradientSum<Item>::put(float* out, Vec sum, int count) const {
+  const Vec before = overwrites_ ? simd::zero() : load_columns(out, count);
+  store_columns(out, before + sum, count);
+}
+
+template <class Item>
+template <int NR>
+void WeightGradientSum<Item>::pack(std::int64_t n0, int panels) {
+  for (int p = 0; p < pixels_; ++p) {
+    for (int panel = 0; panel < panels; ++panel) {
+      Item* to = packed_dz_ + (panel * pixels_ + p) * NR * kLanes;
+      for (int v = 0; v < NR; ++v)
+        simd::store(to + v * kLanes, simd::load(dz_[p] + n0 + panel * kPanel + v * kLanes));
+    }
+  }
+}
+
+template <class Item>
+bool WeightGradientSum<Item>::mark_pixels()
+  requires std::same_as<Item, float>
+{
+  constexpr std::int64_t kSeldom = 4 * kLanes;  // elements between two looks at how many there are
+  const std::int64_t depth = g_.patches.depth();
+  if (g_.patches.run.size() > 1 || depth > kDeepestMarked) return false;
+  std::int64_t marked = 0;
+  for (std::int64_t k = 0; k < depth; k += kLanes) {
+    const int count = static_cast<int>(std::min<std::int64_t>(kLanes, depth - k));
+    for (int first = 0; first < pixels_; first += kPixelsMarked) {
+      simd::IntVec marks{};
+      const int pixels = std::min(kPixelsMarked, pixels_ - first);
+      for (int p = 0; p < pixels; ++p) {
+        const Vec x = load_columns(patch_[first + p] + g_.patches.run[0] + k, count);
+        marks |= (x != simd::zero()) & static_cast<std::int32_t>(1U << p);
+      }
+      std::uint32_t* to = marks_[first / kPixelsMarked] + k;
+      std::memcpy(to, &marks, sizeof(marks));
+      for (int i = 0; i < kLanes; ++i) marked += std::popcount(to[i]);
+    }
+    const bool is_time = (k + kLanes) % kSeldom == 0 || k + kLanes >= depth;
+    if (is_time && !are_few(marked, pixels_ * std::min(k + kLanes, depth))) return false;
+  }
+  return true;
+}
+
+// dw[..][n0 .. n0 + kMarkedColumns) += the products of what is marked.
+template <class Item>
+void WeightGradientSum<Item>::marked_columns(std::int64_t n0)
+  requires std::same_as<Item, float>
+{
+  pack<kTileVectors>(n0, kMarkedPanels);
+  const std::int64_t depth = g_.patches.depth();
+  for (std::int64_t k = 0; k < depth; ++k) {
+    float* out = dw_ + k * g_.row + n0;
+    for (const float* array : fetched_) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kMarkedColumns; v += kLanes) simd::fetch(array + k * g_.row + n0 + v);
+    }
+    Sums<kMarkedPanels, kTileVectors> sums{};
+    for (int first = 0; first < pixels_; first += kPixelsMarked) {
+      const float* panel[kMarkedPanels];
+      for (int p = 0; p < kMarkedPanels; ++p)
+        panel[p] = packed_dz_ + (p * pixels_ + first) * kPanel;
+      const Item* const* patch = patch_ + first;
+      const std::int64_t at = g_.patches.run[0] + k;
+      accumulate_marked(sums, marks_[first / kPixelsMarked][k], panel,
+                        [&](int p) { return patch[p][at]; });
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < kMarkedPanels * kTileVectors; ++v)
+      put(out + v * kLanes, sums[v / kTileVectors][v % kTileVectors], kLanes);
   }
 }
 
@@ -72,11 +145,7 @@ void WeightGradientSum<Item>::tile(std::int64_t k0, std::int64_t n0) {
 template <class Item>
 template <int NR>
 void WeightGradientSum<Item>::columns(std::int64_t n0) {
-  for (int p = 0; p < pixels_; ++p) {
-    for (int v = 0; v < NR; ++v) {
-      simd::store(packed_dz_ + (p * NR + v) * kLanes, simd::load(dz_[p] + n0 + v * kLanes));
-    }
-  }
+  pack<NR>(n0, 1);
   const std::int64_t depth = g_.patches.depth();
   for (std::int64_t k0 = 0; k0 < depth; k0 += kTileRows) {
     const auto rows = std::min<std::int64_t>(kTileRows, depth - k0);
@@ -89,7 +158,13 @@ void WeightGradientSum<Item>::columns(std::int64_t n0) {
 template <class Item>
 void WeightGradientSum<Item>::multiply() {
   if constexpr (simd::kMultiplies<Item>) {
-    for (std::int64_t n0 = 0; n0 < g_.n; n0 += kPanel) {
+    std::int64_t n0 = 0;
+    if constexpr (std::same_as<Item, float>) {
+      if (g_.n >= kMarkedColumns && mark_pixels()) {
+        for (; n0 + kMarkedColumns <= g_.n; n0 += kMarkedColumns) marked_columns(n0);
+      }
+    }
+    for (; n0 < g_.n; n0 += kPanel) {
       if (panel_width(g_.n, n0) == kPanel) {
         columns<kTileVectors>(n0);
       } else {

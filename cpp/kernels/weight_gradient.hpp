@@ -4,9 +4,11 @@
 // products are added up. Single-threaded, allocation-free.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <span>
 
+#include "kernels/marked_rows.hpp"
 #include "kernels/patches.hpp"
 #include "kernels/tile.hpp"
 
@@ -48,8 +50,20 @@ class WeightGradientSum {
   // place, the rows of a wide Dense layer are a power of two apart and fall into a few sets of the
   // first-level cache.
   static constexpr int kPixels = 128;
+  // The deepest patches whose elements are marked: column k of x by the pixels where it is not 0.
+  static constexpr std::int64_t kDeepestMarked = 1024;
+  static constexpr int kPixelsMarked = 32;  // by one word
 
   void multiply();
+  void put(float* out, simd::Vec sum, int count) const;
+  // Whether few elements of the patches are not zero; which, is in marks_ then.
+  bool mark_pixels()
+    requires std::same_as<Item, float>;
+  void marked_columns(std::int64_t n0)
+    requires std::same_as<Item, float>;
+  // Panel by panel, each [pixels][NR vectors].
+  template <int NR>
+  void pack(std::int64_t n0, int panels);
   template <int NR>
   void columns(std::int64_t n0);
   template <int MR, int NR>
@@ -62,7 +76,8 @@ class WeightGradientSum {
   int pixels_ = 0;
   const Item* patch_[kPixels];
   const Item* dz_[kPixels];
-  alignas(simd::kVecBytes) Item packed_dz_[kPixels * kPanel];  // [pixels][NR vectors]
+  alignas(simd::kVecBytes) Item packed_dz_[kMarkedPanels * kPixels * kPanel];  // see pack
+  std::uint32_t marks_[kPixels / kPixelsMarked][kDeepestMarked];
 };
 
 // db[n] += sum over rows of dz[row][n], readable one vector past its end.

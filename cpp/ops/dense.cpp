@@ -4,6 +4,7 @@
 #include "kernels/activations.hpp"
 #include "kernels/pack.hpp"
 #include "kernels/patch_product.hpp"
+#include "kernels/row_product.hpp"
 #include "kernels/tile.hpp"
 #include "kernels/weight_gradient.hpp"
 #include "ops/factories.hpp"
@@ -36,7 +37,8 @@ class Dense final : public Op {
   Storage storage(bool training) const override {
     Storage storage{.packed = forward_packed() + (training ? packed_size(items(units_), in_) : 0),
                     .kept_per_row = training ? kept_per_row() : 0};
-    if (pairs_) storage.scratch = kRowsTogether * pairs_of(training ? std::max(in_, units_) : in_);
+    const std::int64_t deepest = training ? std::max(in_, units_) : in_;
+    storage.scratch = pairs_ ? kRowsTogether * pairs_of(deepest) : marks_size(deepest);
     if (pairs_ && training) {
       storage.scratch =
           std::max(storage.scratch, paired_weight_gradient_scratch(weights(), kRowsTogether));
@@ -130,10 +132,13 @@ class Dense final : public Op {
   void multiply(std::int64_t depth, std::int64_t n, Span columns, std::int64_t rows, const float* x,
                 const float* packed, const float* bias, bool relu, float* scratch, float* y) const {
     if (columns.size <= 0) return;
-    const PatchProduct g{patches(items(depth)), kOnePixel, items(depth), n, columns.size};
     packed += columns.begin * items(depth);
     y += columns.begin;
-    if (!pairs_) return patch_product(g, rows, x, packed, bias, relu, y);
+    if (!pairs_) {
+      const RowProduct g{depth, columns.size, n};
+      return row_product(g, rows, x, packed, bias, relu, reinterpret_cast<Marks*>(scratch), y);
+    }
+    const PatchProduct g{patches(items(depth)), kOnePixel, items(depth), n, columns.size};
     for_paired_images(rows, kRowsTogether, 1, depth, x, scratch,
                       [&](std::int64_t first, std::int64_t count, const simd::Pair* pairs) {
                         patch_product(g, count, pairs, reinterpret_cast<const simd::Pair*>(packed),
@@ -165,6 +170,11 @@ class Dense final : public Op {
     }
   }
 
+  // Floats that hold the marks of a product.
+  static std::int64_t marks_size(std::int64_t depth) {
+    constexpr auto kWord = static_cast<std::int64_t>(sizeof(Marks) / sizeof(float));
+    return round_up(row_product_marks(depth) * kWord, simd::kLanes);
+  }
   // Items of a product that so many channels are.
   std::int64_t items(std::int64_t channels) const { return pairs_ ? pairs_of(channels) : channels; }
   std::int64_t forward_packed() const { return packed_size(items(in_), units_); }
