@@ -6,9 +6,10 @@ Networks of one layer, with the ReLU and pooling that the engine joins with it, 
 notebook's ConvNet and of a CIFAR ConvNet. Their answers are compared with float64 numpy first.
 
 The engine computes both gradients in one pass. So the data gradient is what a training step takes
-longer if its layer is not the first one, and the weight gradient is what is left of a pass:
+longer if a layer in front, a PReLU with one weight, is trained, too, less what the PReLU itself
+takes; and the weight gradient is what is left of a pass:
 
-    data gradient   = step(reshape, layer) - step(layer)     (two copies of the data included)
+    data gradient   = step(PReLU, layer) - step(frozen PReLU, layer) - (the same without the layer)
     weight gradient = forward and backward - forward - data gradient
 
 FLOPs are those of the dense product; a kernel that skips zeros may be above the peak. Pooling
@@ -41,7 +42,7 @@ ROWS = 64
 COUNTED_ROWS = 16  # valgrind is slow
 CHECKED_ROWS = 4
 COUNTED_ISA = "x86-64-v3"  # valgrind does not know AVX-512
-PROGRAMS = ["forward", "pass", "step", "inner_step"]
+PROGRAMS = ["forward", "pass", "step", "inner_step", "no_layer", "inner_no_layer"]
 PARTS = ["forward", "data gradient", "weight gradient"]
 # float32 against float64: of the largest element of an array.
 TOLERANCE = 2e-5
@@ -56,6 +57,7 @@ class Case(NamedTuple):
     name: str
     input_shape: tuple[int, ...]
     ops: list[Op]
+    zeros: float = 0.0  # share of the input's elements
 
 
 def conv(size: int, channels: int, filters: int, *then: str, padding: str = "valid") -> Case:
@@ -72,10 +74,9 @@ def conv(size: int, channels: int, filters: int, *then: str, padding: str = "val
     return Case(name, (size, size, channels), ops)
 
 
-def dense(features: int, units: int) -> Case:
-    return Case(
-        f"dense-{features}-{units}", (features,), [("dense", {"units": units, "use_bias": True})]
-    )
+def dense(features: int, units: int, zeros: float = 0.0) -> Case:
+    name = f"dense-{features}-{units}" + (f"-zeros-{zeros:.0%}" if zeros else "")
+    return Case(name, (features,), [("dense", {"units": units, "use_bias": True})], zeros)
 
 
 def pool(size: int, channels: int) -> Case:
@@ -99,6 +100,7 @@ CASES = [
     conv(15, 64, 64, "relu", "pool"),
     dense(2304, 512),
     pool(30, 32),
+    dense(784, 512, zeros=0.81),  # an MLP's on MNIST
 ]
 
 
@@ -201,6 +203,7 @@ def inputs(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """x, and dy of what the case puts out."""
     generator = np.random.default_rng(1)
     x = generator.standard_normal((rows, *case.input_shape)).astype(np.float32)
+    x[generator.random(x.shape) < case.zeros] = 0
     dy = generator.standard_normal((rows, *network_of(case).output_shape)).astype(np.float32)
     return x, dy
 
@@ -210,19 +213,27 @@ def programs(case: Case, rows: int) -> dict[str, Program]:
     x, dy = inputs(case, rows)
     network = network_of(case)
     y = np.empty_like(dy)
-    same_shape: Op = ("reshape", {"target_shape": case.input_shape})
+    no_layer = case._replace(ops=[])
     return {
         "forward": lambda: network.predict(x, y, 0, rows),
         "pass": lambda: network.vector_jacobian_product(x, dy),
-        "step": training_step(case, x),
-        "inner_step": training_step(case, x, same_shape),
+        "step": training_step(case, x, inner=False),
+        "inner_step": training_step(case, x, inner=True),
+        "no_layer": training_step(no_layer, x, inner=False),
+        "inner_no_layer": training_step(no_layer, x, inner=True),
     }
 
 
-def training_step(case: Case, x: np.ndarray, *before: Op) -> Program:
-    """A step at learning rate 0 towards a loss whose gradient has no zeros."""
-    classes = math.prod(network_of(case).output_shape)
-    network = network_of(case, *before, after=[("reshape", {"target_shape": (classes,)})])
+def training_step(case: Case, x: np.ndarray, inner: bool) -> Program:
+    """A step at learning rate 0 towards a loss whose gradient has no zeros.
+
+    Behind a PReLU, which is trained if the layer is to be an inner one.
+    """
+    axes = tuple(range(1, len(case.input_shape) + 1))
+    prelu: Op = ("prelu", {"shared_axes": axes})
+    classes = math.prod(network_of(case, prelu).output_shape)
+    network = network_of(case, prelu, after=[("reshape", {"target_shape": (classes,)})])
+    network.set_trainable([inner, *(True for _ in case.ops), True])
     network.configure_training(
         "sparse_categorical_crossentropy",
         {"from_logits": True},
@@ -239,7 +250,8 @@ def parts_of(case: Case, costs: dict[str, float]) -> dict[str, float]:
     """Costs (seconds, instructions) of the kernels from those of the programs."""
     if not has_kernel(case):
         return {"forward": costs["forward"], "data gradient": costs["pass"] - costs["forward"]}
-    data = costs["inner_step"] - costs["step"]
+    prelu = costs["inner_no_layer"] - costs["no_layer"]
+    data = costs["inner_step"] - costs["step"] - prelu
     parts = [costs["forward"], data, costs["pass"] - costs["forward"] - data]
     return dict(zip(PARTS, parts, strict=True))
 
