@@ -151,6 +151,8 @@ BY_NAME: dict[str, dict[str, Any]] = {
     },
     "initializers.deserialize": {"config": CONSTANT},
     "layers.deserialize": {"config": {"class_name": "Dense", "config": {"units": 2}}},
+    "saving.get_registered_name": {"obj": Dense},
+    "saving.get_registered_object": {"name": "Custom>Mine"},
     "losses.deserialize": {"name": {"class_name": "Huber", "config": {}}},
     "metrics.deserialize": {"config": {"class_name": "Mean", "config": {}}},
     "optimizers.deserialize": {"config": {"class_name": "SGD", "config": {}}},

@@ -143,6 +143,93 @@ def test_scopes_nest_and_can_be_used_again():
         losses.get("MyLoss")
 
 
+@pytest.fixture
+def registry():
+    """The dictionary of registered objects, as it was after the test."""
+    objects = saving.get_custom_objects()
+    before = dict(objects)
+    yield objects
+    objects.clear()
+    objects.update(before)
+
+
+@pytest.mark.parametrize(("module", "known", "arguments"), OWN)
+def test_registered_classes_need_no_custom_objects(registry, module, known, arguments):
+    assert saving.register_keras_serializable("mine")(known) is known
+    name = f"mine>{known.__name__}"
+    assert registry[name] is known
+    assert saving.get_registered_name(known) == name
+    assert saving.get_registered_object(name) is known
+    config = module.serialize(known(**arguments)) if module is not initializers else None
+    if config is not None:
+        assert config["registered_name"] == name
+        assert config["class_name"] == known.__name__
+        assert type(module.deserialize(config)) is known
+    without_package = {"class_name": known.__name__, "config": arguments}
+    with pytest.raises(ValueError, match=f"(?i){known.__name__}"):
+        module.deserialize(without_package)  # another package's may be meant
+
+
+def test_a_registered_name_never_stands_for_convlets_own(registry):
+    @saving.register_keras_serializable(name="Dense")
+    class Mine(layers.Dense):
+        pass
+
+    assert saving.get_registered_name(Mine) == "Custom>Dense"
+    config = {"class_name": "Dense", "config": {"units": 1}}
+    assert type(layers.deserialize(config)) is layers.Dense
+    assert type(layers.deserialize({**config, "registered_name": "Custom>Dense"})) is Mine
+
+
+def test_models_with_registered_objects_are_saved_and_loaded(registry, tmp_path):
+    saving.register_keras_serializable("mine")(MyLayer)
+    saving.register_keras_serializable("mine")(MyLoss)
+    saving.register_keras_serializable("mine", name="range")(spread)
+    saving.register_keras_serializable()(MyInitializer)
+    model = convlet.Sequential(
+        [convlet.Input((2,)), MyLayer(1, kernel_initializer=MyInitializer())]
+    )
+    model.compile("sgd", MyLoss(), metrics=["mine>range"])
+    x, y = np.array([[1, 2], [3, 4]], np.float32), np.zeros((2, 1), np.float32)
+    expected = model.evaluate(x, y, verbose=0)
+    assert expected == [10.0, 10.0]
+    for name in ("net.keras", "net.h5"):
+        model.save(tmp_path / name)
+        loaded = convlet.models.load_model(tmp_path / name)
+        assert type(loaded.layers[0]) is MyLayer
+        assert type(loaded.loss) is MyLoss
+        assert type(loaded.layers[0].kernel_initializer) is MyInitializer
+        assert loaded.evaluate(x, y, verbose=0) == expected
+    registry.clear()
+    with pytest.raises(ValueError, match="MyLayer"):
+        convlet.models.load_model(tmp_path / "net.keras")
+
+
+def test_live_dictionary_and_order_of_lookup(registry):
+    assert utils.get_custom_objects() is registry
+    registry["mine"] = spread
+    assert losses.get("mine").fn is spread
+    with utils.custom_object_scope({"mine": twos}):
+        assert saving.get_registered_object("mine") is twos
+    assert saving.get_registered_object("mine", {"mine": twos}) is spread
+    assert saving.get_registered_object("other", {"other": twos}) is twos
+    assert saving.get_registered_object("other", None, {"other": twos}) is twos
+    assert saving.get_registered_object("other") is None
+    assert saving.get_registered_name(layers.Dense) == "Dense"
+
+
+def test_what_cannot_be_registered(registry):
+    with pytest.raises(ValueError, match="get_config"):
+        saving.register_keras_serializable()(int)
+    with pytest.raises(ValueError, match="classes and functions"):
+        saving.register_keras_serializable()(3)
+    with pytest.raises(ValueError, match="package"):
+        saving.register_keras_serializable(3)
+    with pytest.raises(ValueError, match="name"):
+        saving.register_keras_serializable(name=3)
+    assert registry == {}
+
+
 def test_argument_names_are_those_of_keras():
     modules = [layers, metrics, initializers, optimizers, schedules, regularizers, constraints]
     for module in [*modules, activations, dtype_policies]:

@@ -60,7 +60,7 @@ from convlet.layers.unit_normalization import UnitNormalization
 from convlet.layers.up_sampling2d import UpSampling2D
 from convlet.layers.zero_padding2d import Cropping2D, ZeroPadding2D
 from convlet.utils.custom_objects import custom_object_scope
-from convlet.utils.validation import check_configurable, look_up, split_config
+from convlet.utils.validation import look_up, serialized, split_config
 
 # Keras's other names of the same classes.
 AvgPool1D = AveragePooling1D
@@ -227,15 +227,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
     Returns:
         A dictionary with the keys `"module"`, `"class_name"`, `"config"`, `"registered_name"`.
     """
-    check_configurable("layer", layer)
-    known, name = type(layer), type(layer).__name__
-    own = known.__module__.startswith("convlet.")
-    return {
-        "module": layer.KERAS_MODULE if own else known.__module__,
-        "class_name": name,
-        "config": layer.get_config(),
-        "registered_name": None if own else name,
-    }
+    return serialized("layer", layer, getattr(layer, "KERAS_MODULE", ""))
 
 
 def deserialize(

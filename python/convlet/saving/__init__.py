@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from convlet.saving.api import load_model, load_weights, save_model, save_weights
 from convlet.saving.objects import deserialize_keras_object, serialize_keras_object
-from convlet.utils.custom_objects import CustomObjectScope, custom_object_scope
+from convlet.utils.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
     "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "load_model",
     "load_weights",
+    "register_keras_serializable",
     "save_model",
     "save_weights",
     "serialize_keras_object",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convlet.saving.configuration import classes, normalized
-from convlet.utils.custom_objects import find_custom_object
+from convlet.utils.custom_objects import find_custom_object, get_registered_name
 
 _MODULES = {"optimizer": "keras.optimizers", "loss": "keras.losses", "metric": "keras.metrics"}
 _KIND = {
@@ -44,7 +44,7 @@ def serialized(argument: Any, kind: str) -> Any:
             "module": _MODULES[kind] if own else argument.__module__,
             "class_name": name,
             "config": argument.get_config(),
-            "registered_name": None if own else name,
+            "registered_name": None if own else get_registered_name(type(argument)),
         }
     if not hasattr(argument, "__name__"):
         raise ValueError(f"The {kind} {argument!r} has no configuration and cannot be saved.")
@@ -54,7 +54,7 @@ def serialized(argument: Any, kind: str) -> Any:
         "module": "builtins",
         "class_name": "function",
         "config": argument.__name__,
-        "registered_name": argument.__name__,
+        "registered_name": get_registered_name(argument),
     }
 
 

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from convlet.saveable import Saveable
-from convlet.utils.custom_objects import find_custom_object
+from convlet.utils.custom_objects import class_name_of, find_custom_object, get_custom_objects
 from convlet.utils.naming import to_snake_case
 from convlet.utils.validation import suggestion
 
@@ -237,7 +237,9 @@ class _Normalizer:
                 f"Received: {_shortened(arguments)}"
             )
         known = _known_class(config, kind)
-        class_name = config["class_name"].rpartition(">")[2]
+        class_name = class_name_of(config)
+        if class_name not in get_custom_objects():
+            class_name = class_name.rpartition(">")[2]
         if kind == "metric" and class_name == "MeanMetricWrapper":
             return _wrapped_metric(arguments)
         if kind in ("layer", "model"):

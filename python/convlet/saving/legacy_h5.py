@@ -25,6 +25,7 @@ from convlet.saving import hdf5
 from convlet.saving.hdf5 import Array, Mismatch
 from convlet.saving.json_text import parse_json
 from convlet.saving.state import Weights, read_matching
+from convlet.utils.custom_objects import class_name_of
 from convlet.variables import Variable
 
 if TYPE_CHECKING:
@@ -135,13 +136,13 @@ def _legacy(config: Mapping[str, Any]) -> dict[str, Any]:
     if "layers" in arguments:
         arguments["layers"] = [_legacy(layer) for layer in arguments["layers"]]
     extra = {key: config[key] for key in ("name", "inbound_nodes") if key in config}
-    return {"class_name": config["class_name"], "config": arguments, **extra}
+    return {"class_name": class_name_of(config), "config": arguments, **extra}
 
 
 def _training_config(compile_config: Mapping[str, Any]) -> dict[str, Any]:
     optimizer = compile_config["optimizer"]
     return {
-        "optimizer_config": {key: optimizer[key] for key in ("class_name", "config")},
+        "optimizer_config": {"class_name": class_name_of(optimizer), "config": optimizer["config"]},
         **{key: compile_config.get(key) for key in _KEYS_OF_TRAINING},
     }
 

@@ -13,8 +13,12 @@ from convlet.layers.layer import Layer
 from convlet.saveable import Saveable
 from convlet.saving.api import configuration_errors, model_config, model_from_config
 from convlet.saving.configuration import classes, keras_module, kind_of, kind_of_config, normalized
-from convlet.utils.custom_objects import custom_object_scope, find_custom_object
-from convlet.utils.validation import refuse_unsupported
+from convlet.utils.custom_objects import (
+    custom_object_scope,
+    find_custom_object,
+    get_registered_name,
+)
+from convlet.utils.validation import refuse_unsupported, serialized
 
 _PLAIN = (bool, int, float, str)
 
@@ -46,7 +50,7 @@ def serialize_keras_object(obj: Any) -> Any:
             "module": "builtins",
             "class_name": "function",
             "config": obj.__name__,
-            "registered_name": obj.__name__,
+            "registered_name": get_registered_name(obj),
         }
     if isinstance(obj, Saveable):
         return model_config(obj)
@@ -79,16 +83,10 @@ def deserialize_keras_object(
 
 def _with_module(obj: Any) -> dict[str, Any]:
     """Serializes what has a configuration but is no layer."""
-    known, kind = type(obj), kind_of(obj)
+    kind = kind_of(obj)
     if kind is None:
         raise ValueError(f"{obj!r} has no configuration and cannot be serialized.")
-    own = known.__module__.startswith("convlet.")
-    return {
-        "module": keras_module(kind) if own else known.__module__,
-        "class_name": known.__name__,
-        "config": obj.get_config(),
-        "registered_name": None if own else known.__name__,
-    }
+    return serialized(kind, obj, keras_module(kind))
 
 
 def _made(config: Any) -> Any:

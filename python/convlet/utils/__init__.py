@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from convlet.utils.custom_objects import CustomObjectScope, custom_object_scope
+from convlet.utils.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from convlet.utils.interactive import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -36,12 +43,16 @@ __all__ = [
     "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",
+    "get_custom_objects",
     "get_file",
+    "get_registered_name",
+    "get_registered_object",
     "img_to_array",
     "is_interactive_logging_enabled",
     "load_img",
     "normalize",
     "plot_model",
+    "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
     "set_random_seed",

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, cast
 
-from convlet.utils.custom_objects import find_custom_object
+from convlet.utils.custom_objects import (
+    class_name_of,
+    find_custom_object,
+    get_registered_name,
+)
 
 
 def check_integer(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
@@ -172,18 +176,20 @@ def serialized(name: str, value: Any, module: str) -> dict[str, Any]:
         module: Name of Keras's module.
     """
     check_configurable(name, value)
+    known = type(value)
+    own = known.__module__.startswith("convlet.")
     return {
-        "module": module,
-        "class_name": type(value).__name__,
+        "module": module if own else known.__module__,
+        "class_name": known.__name__,
         "config": value.get_config(),
-        "registered_name": None,
+        "registered_name": None if own else get_registered_name(known),
     }
 
 
 def split_config(kind: str, identifier: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Returns class name and arguments of an object's configuration, `{"class_name", "config"}`."""
     is_mapping = isinstance(cast("Any", identifier), Mapping)
-    class_name = identifier.get("class_name") if is_mapping else None
+    class_name = class_name_of(identifier) if is_mapping else None
     config = identifier.get("config", {}) if is_mapping else None
     if not isinstance(class_name, str) or not isinstance(config, Mapping):
         raise ValueError(
