@@ -37,8 +37,8 @@ void Network::configure_training(const std::string& loss, const Attributes& loss
   totals = std::move(new_totals);
   abandon_pending();
   iterations = 0;
-  inference_.workers.clear();
-  training_.workers.clear();
+  inference_.dismiss();
+  training_.dismiss();
 }
 
 void Network::set_trainable(const std::vector<bool>& trainable) {
@@ -60,18 +60,21 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
   const std::int64_t share_rows = rows;
   if (!whole) rows = std::min(rows, crew.rows_at_once);
   if (mode == Mode::kTraining && crew.share_rows < share_rows) {
-    crew.workers.clear();
+    crew.dismiss();
     crew.share_rows = share_rows;
   }
   if (crew.layout == nullptr || crew.layout->rows < rows || crew.meetings != meetings) {
     auto layout = std::make_unique<Layout>(program_, mode, rows, meetings);
-    crew.workers.clear();
+    crew.dismiss();
     crew.meetings = std::move(meetings);
     crew.layout = std::move(layout);
   }
   while (crew.workers.size() < static_cast<std::size_t>(shares)) {
     const int share = static_cast<int>(crew.workers.size());
-    auto worker = std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows);
+    if (crew.memories.size() == crew.workers.size())
+      crew.memories.push_back(std::make_unique<WorkingMemory>(*crew.layout));
+    auto worker = std::make_unique<Worker>(program_, *crew.layout, mode, share, crew.share_rows,
+                                           *crew.memories.back());
     worker->totals.metrics.resize(totals.metrics.size());
     crew.workers.push_back(std::move(worker));
   }

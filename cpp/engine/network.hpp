@@ -121,8 +121,19 @@ class Network {
     std::int64_t share_rows = 0;  // that the workers can keep something of
     std::vector<Meeting> meetings = {};
     std::unique_ptr<Layout> layout = nullptr;
+    std::vector<std::unique_ptr<WorkingMemory>> memories = {};  // as many as workers
     std::vector<std::unique_ptr<Worker>> workers = {};
     std::vector<float*> shared = {};  // theirs
+
+    void dismiss() {
+      workers.clear();
+      memories.clear();
+    }
+    // Gives a worker the memory that has a number of its own.
+    Worker& with_memory(std::size_t worker, std::size_t memory) const {
+      workers[worker]->use(*memories[memory]);
+      return *workers[worker];
+    }
   };
   // What a run over batches needs of the engine, made before the team starts.
   struct Run {

@@ -56,7 +56,10 @@ void Network::carry(const Member& member, const Run& run, const Pass& pass, cons
   for (const Phase& phase : run.phases) {
     member.for_shares(run.shares, [&](int share) {
       if (phase.is_in_parts()) return carry_part(run, phase, pass, share);
-      Worker& worker = *run.crew->workers[static_cast<std::size_t>(share)];
+      // Where nothing waits in the arena for another phase, a thread's workers share its memory.
+      const int memory = run.whole ? share : member.index();
+      Worker& worker =
+          run.crew->with_memory(static_cast<std::size_t>(share), static_cast<std::size_t>(memory));
       const std::int64_t from = begin + share_begin(end - begin, share, run.shares);
       const std::int64_t to = begin + share_begin(end - begin, share + 1, run.shares);
       const auto visit = [&](std::int64_t first, std::int64_t rows) {
@@ -159,7 +162,7 @@ void Network::end_steps(const Run& run) {
   collect_totals(run);
   totals.loss += updater_->take_penalty();
   // What a step that has failed leaves in the gradients must not join the next one's.
-  if (group_failed_) training_.workers.clear();
+  if (group_failed_) training_.dismiss();
 }
 
 void Network::abandon_pending() {
@@ -323,6 +326,7 @@ void Network::predict_in_parts(const Rows& x, std::int64_t begin, std::int64_t e
   prepare_packed(Mode::kInference, all_wanted_);
   const Crew& the_crew = crew(Mode::kInference, parts, end - begin, {}, false);
   const Pass pass{.weights = weights(), .wanted = &all_wanted_, .team = {}};
+  for (std::size_t w = 0; w < the_crew.workers.size(); ++w) the_crew.with_memory(w, w);
   Worker& owner = *the_crew.workers[0];
   for_pieces(begin, end, the_crew.layout->rows, [&](std::int64_t first, std::int64_t rows) {
     const Slice slice{rows, first - begin, first - begin, 0};

@@ -65,6 +65,7 @@ class Member {
     for (int share = index_; share < shares; share += size_) f(share);
   }
 
+  int index() const { return index_; }
   bool is_first() const { return index_ == 0; }
 
   // Returns when every thread of the team has come here.

@@ -5,13 +5,12 @@
 namespace convlet {
 
 Worker::Worker(const Program& program, const Layout& layout, Mode mode, int share,
-               std::int64_t share_rows)
+               std::int64_t share_rows, WorkingMemory& memory)
     : program_(program),
       layout_(layout),
       training_(mode == Mode::kTraining),
       share_(share),
-      arena_(layout.size),
-      workspace_(layout.workspace_size),
+      memory_(&memory),
       shared_(training_ ? layout.shared_size : 0),
       parameter_gradient_(training_ ? program.parameter_size : 0) {
   for (const Step& step : program.steps) {
@@ -95,7 +94,7 @@ void Worker::finish_gradient(const Wanted& wanted) {
   for (std::size_t s = 0; s < program_.steps.size(); ++s) {
     if (wanted.frozen[s]) continue;
     const Step& step = program_.steps[s];
-    step.op->finish_gradient(workspace_.data() + layout_.workspace[s],
+    step.op->finish_gradient(memory_->workspace.data() + layout_.workspace[s],
                              parameter_gradient_.data() + step.parameters_at);
   }
 }
@@ -111,7 +110,7 @@ void Worker::add_parts(const Pass& pass, std::size_t s, const Slice& slice) {
     const std::size_t t = inputs[i];
     if (!pass.wanted->tensor[t] || layout_.part[s][i] == layout_.gradient[t]) continue;
     const std::int64_t size = program_.tensor_size(t);
-    const float* part = arena_.data() + layout_.part[s][i] + slice.place * size;
+    const float* part = memory_->arena.data() + layout_.part[s][i] + slice.place * size;
     float* sum = gradient(t, slice.place);
     for (std::int64_t j = 0; j < slice.rows * size; ++j) sum[j] += part[j];
   }
@@ -127,7 +126,7 @@ ForwardArgs Worker::forward_args(const Pass& pass, std::size_t s, const Slice& s
           .parameters = pass.weights.flat + step.parameters_at,
           .packed = pass.weights.packed + pass.weights.packed_at[s],
           .saved = training_ ? saved(s, slice.place) : nullptr,
-          .scratch = arena_.data() + layout_.scratch,
+          .scratch = memory_->arena.data() + layout_.scratch,
           .context = context(pass, s, slice)};
 }
 
@@ -138,7 +137,8 @@ BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice&
   dxs_.clear();
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
     const std::size_t t = step.inputs[i];
-    float* part = arena_.data() + layout_.part[s][i] + slice.place * program_.tensor_size(t);
+    float* part =
+        memory_->arena.data() + layout_.part[s][i] + slice.place * program_.tensor_size(t);
     dxs_.push_back(pass.wanted->tensor[t] ? part : nullptr);
   }
   return {.rows = slice.rows,
@@ -151,8 +151,8 @@ BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice&
           .parameters = pass.weights.flat + step.parameters_at,
           .packed = pass.weights.packed + pass.weights.packed_at[s],
           .saved = saved(s, slice.place),
-          .scratch = arena_.data() + layout_.scratch,
-          .workspace = workspace_.data() + layout_.workspace[s],
+          .scratch = memory_->arena.data() + layout_.scratch,
+          .workspace = memory_->workspace.data() + layout_.workspace[s],
           .gradient = pass.wanted->frozen[s] ? nullptr : gradient_at,
           .kept = kept_.data() + kept_at_[s] + slice.share_row * layout_.kept[s],
           .context = context(pass, s, slice)};

@@ -51,11 +51,24 @@ struct Slice {
   std::int64_t place;      // in the arena: its rows [place, place + rows)
 };
 
+// What a worker needs while it works on rows, and not from one phase or batch to the next.
+struct WorkingMemory {
+  explicit WorkingMemory(const Layout& layout)
+      : arena(layout.size), workspace(layout.workspace_size) {}
+
+  Buffer arena;
+  Buffer workspace;  // zero at the end of a step
+};
+
 class Worker {
  public:
   // The share-th of a team, for shares of at most share_rows rows.
   Worker(const Program& program, const Layout& layout, Mode mode, int share,
-         std::int64_t share_rows);
+         std::int64_t share_rows, WorkingMemory& memory);
+
+  // Another memory from now on. Workers that take turns, each for all of its rows, may have the
+  // same: it stays in the cache of their thread.
+  void use(WorkingMemory& memory) { memory_ = &memory; }
 
   Totals totals;
 
@@ -81,10 +94,10 @@ class Worker {
 
   // Tensor t, and the gradient with respect to it, of the row at `place`.
   float* tensor(std::size_t t, std::int64_t place) {
-    return arena_.data() + layout_.tensor[t] + place * program_.tensor_size(t);
+    return memory_->arena.data() + layout_.tensor[t] + place * program_.tensor_size(t);
   }
   float* gradient(std::size_t t, std::int64_t place) {
-    return arena_.data() + layout_.gradient[t] + place * program_.tensor_size(t);
+    return memory_->arena.data() + layout_.gradient[t] + place * program_.tensor_size(t);
   }
   float* parameter_gradient() { return parameter_gradient_.data(); }
   // What step s kept of the share.
@@ -101,7 +114,7 @@ class Worker {
   BackwardArgs backward_args(const Pass& pass, std::size_t s, const Slice& slice);
   Context context(const Pass& pass, std::size_t s, const Slice& slice) const;
   float* saved(std::size_t s, std::int64_t place) {
-    return arena_.data() + layout_.saved[s] + place * saved_per_row_[s];
+    return memory_->arena.data() + layout_.saved[s] + place * saved_per_row_[s];
   }
 
   const Program& program_;
@@ -111,9 +124,8 @@ class Worker {
   std::vector<std::int64_t> saved_per_row_;  // by step
   std::vector<const float*> xs_;             // the arguments of the step that runs
   std::vector<float*> dxs_;
-  Buffer arena_;
+  WorkingMemory* memory_;
   std::vector<std::int64_t> kept_at_;  // by step
-  Buffer workspace_;
   Buffer kept_;
   Buffer shared_;
   Buffer parameter_gradient_;  // zero between steps
