@@ -25,9 +25,13 @@ void max_pooling2d(const Pool2D& g, std::int64_t images, const float* x, float* 
   }
 }
 
-void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x, const float* y,
-                            const float* dy, float* dx) {
-  std::fill_n(dx, images * g.in_size(), 0.0F);
+namespace {
+
+// Hands each window's gradient to its maximum: adds it there or, where windows lie apart, writes it
+// and zeros beside it.
+template <bool Apart>
+void backward(const Pool2D& g, std::int64_t images, const float* x, const float* y, const float* dy,
+              float* dx) {
   for (std::int64_t image = 0; image < images;
        ++image, x += g.in_size(), dx += g.in_size(), y += g.out_size(), dy += g.out_size()) {
     for_each_window(g, [&](const PoolWindow& w, std::int64_t out) {
@@ -40,11 +44,24 @@ void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x
           const IntVec hit = waiting & ((v == best) | (v != v));
           waiting &= ~hit;
           float* to = dx + pixel + c;
-          simd::store_partial(to, simd::load_partial(to, count) + (hit ? gradient : simd::zero()),
-                              count);
+          Vec part = hit ? gradient : simd::zero();
+          if constexpr (!Apart) part += simd::load_partial(to, count);
+          simd::store_partial(to, part, count);
         });
       });
     });
+  }
+}
+
+}  // namespace
+
+void max_pooling2d_backward(const Pool2D& g, std::int64_t images, const float* x, const float* y,
+                            const float* dy, float* dx) {
+  if (!g.is_apart() || !g.covers_image()) std::fill_n(dx, images * g.in_size(), 0.0F);
+  if (g.is_apart()) {
+    backward<true>(g, images, x, y, dy, dx);
+  } else {
+    backward<false>(g, images, x, y, dy, dx);
   }
 }
 

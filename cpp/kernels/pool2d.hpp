@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "simd/vec.hpp"
 
@@ -15,6 +14,13 @@ struct Pool2D {
   std::int64_t kh, kw;     // window
   std::int64_t sh, sw;     // strides
   std::int64_t top, left;  // padding, never read: a window is cut to the image
+
+  // Whether no pixel lies in two windows, and whether each lies in one.
+  bool is_apart() const { return sh >= kh && sw >= kw; }
+  bool covers_image() const {
+    return sh <= kh && sw <= kw && (oh - 1) * sh - top + kh >= ih &&
+           (ow - 1) * sw - left + kw >= iw;
+  }
 
   std::int64_t in_size() const { return ih * iw * c; }
   std::int64_t out_size() const { return oh * ow * c; }
@@ -55,7 +61,7 @@ template <class F>
 void for_each_vector(std::int64_t channels, F&& f) {
   const std::int64_t whole = channels / simd::kLanes * simd::kLanes;
   for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
-    f(c, std::integral_constant<int, simd::kLanes>{});
+    f(c, simd::Whole{});
   }
   if (whole < channels) f(whole, static_cast<int>(channels - whole));
 }

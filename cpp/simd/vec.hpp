@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #if defined(__SSE2__)
@@ -124,6 +125,12 @@ inline void store_partial(float* p, Vec v, int count) {
   std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(float));
 #endif
 }
+
+// All lanes, where the number is known to the compiler: with AVX2 it would still make a masked
+// store of it, which takes AMD's CPUs some twenty cycles.
+using Whole = std::integral_constant<int, kLanes>;
+inline Vec load_partial(const float* p, Whole) { return load(p); }
+inline void store_partial(float* p, Vec v, Whole) { store(p, v); }
 
 inline void store_partial(Pair* p, UintVec v, int count) {
 #if defined(__AVX512F__)
