@@ -132,7 +132,7 @@ void last_tile(const PatchProduct& g, Cursor<Epilogue::kPixels, Item>& cursor, i
 template <int NR, class Epilogue, class Item>
 void panel_product(const PatchProduct& g, std::int64_t images, const Item* x, const Item* panel,
                    Columns columns, const Epilogue& epilogue) {
-  constexpr int kMR = kTileRows / Epilogue::kPixels * Epilogue::kPixels;
+  constexpr int kMR = kRowsOfTile<NR> / Epilogue::kPixels * Epilogue::kPixels;
   constexpr int kRows = kMR / Epilogue::kPixels;
   std::int64_t rows = images * static_cast<std::int64_t>(g.out.size());
   Cursor<Epilogue::kPixels, Item> cursor(g, x);

@@ -24,6 +24,12 @@ inline constexpr int kTileRows = simd::kRegisters >= 32 ? 12 : 6;
 static_assert(kTileRows * kTileVectors + kTileVectors + 1 + (simd::kLanes == 4 ? 1 : 0) <=
               simd::kRegisters);
 
+// Rows of a tile that is NR vectors wide. One vector by 6 rows would wait for its sums: a
+// multiply-add takes four cycles, in which a core could make eight.
+template <int NR>
+inline constexpr int kRowsOfTile = NR == kTileVectors ? kTileRows : 12;
+static_assert(kRowsOfTile<1> + 2 + (simd::kLanes == 4 ? 1 : 0) <= simd::kRegisters);
+
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }

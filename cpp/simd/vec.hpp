@@ -115,12 +115,33 @@ inline Vec load_partial(const float* p, int count) {
 #endif
 }
 
+#if defined(__SSE2__) && !defined(__AVX512F__)
+namespace detail {
+// Less than all lanes: in powers of two, because AVX2's masked store takes AMD's CPUs 12 cycles.
+inline void store_few(float* p, __m128 v, int count) {
+  if ((count & 2) != 0) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), v);
+    v = _mm_movehl_ps(v, v);
+    p += 2;
+  }
+  if ((count & 1) != 0) _mm_store_ss(p, v);
+}
+}  // namespace detail
+#endif
+
 // Writes the first `count` lanes and nothing else. 0 <= count <= kLanes.
 inline void store_partial(float* p, Vec v, int count) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1U), v);
-#elif defined(__AVX2__)
-  _mm256_maskstore_ps(p, detail::first_lanes(count), v);
+#elif defined(__AVX__)
+  if (count == kLanes) return store(p, v);
+  const bool four = (count & 4) != 0;
+  if (four) _mm_storeu_ps(p, _mm256_castps256_ps128(v));
+  const __m128 rest = four ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v);
+  detail::store_few(four ? p + 4 : p, rest, count);
+#elif defined(__SSE2__)
+  if (count == kLanes) return store(p, v);
+  detail::store_few(p, v, count);
 #else
   std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(float));
 #endif
@@ -187,7 +208,20 @@ inline void store_bytes(std::uint8_t* p, IntVec v) {
 
 inline void store_bytes_partial(std::uint8_t* p, IntVec v, int count) {
   const ByteVec bytes = detail::to_bytes(v);
-  std::memcpy(p, &bytes, static_cast<std::size_t>(count));
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1U << count) - 1U),
+                       reinterpret_cast<__m128i>(bytes));
+#else
+  // In powers of two: the copy of an unknown number of bytes is a call.
+  const auto* from = reinterpret_cast<const std::uint8_t*>(&bytes);
+#pragma GCC unroll 5
+  for (int size = kLanes; size > 0; size /= 2) {
+    if ((count & size) == 0) continue;
+    std::memcpy(p, from, static_cast<std::size_t>(size));
+    from += size;
+    p += size;
+  }
+#endif
 }
 
 // a * b + c, rounded once where the target has FMA (the build sets -ffp-contract=fast), twice
