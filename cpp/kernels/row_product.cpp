@@ -1,7 +1,6 @@
 #include "kernels/row_product.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/patch_product.hpp"
 
