@@ -31,6 +31,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!convlet\b).*"),
     ("py:class", r"convlet\.(network|saveable|variables|optimizers\.(scalars|variable))\.\w+"),
+    ("py:class", r"convlet\.[\w.]+\.T"),  # type variables
 ]
 default_role = "literal"  # docstrings write `name` for code
 

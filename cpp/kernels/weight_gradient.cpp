@@ -190,7 +190,6 @@ void WeightGradientSum<Item>::add(std::int64_t images, const Item* x, const Item
 }
 
 template class WeightGradientSum<float>;
-template class WeightGradientSum<simd::Pair>;
 
 template <class Item>
 void weight_gradient(const WeightGradient& g, std::int64_t images, const Item* x, const Item* dz,
