@@ -178,8 +178,9 @@ most; `import convlet` adds {1e3 * (both - plain):.1f} ms to `import numpy`.
 
 def without_avx512() -> str:
     """What was measured on a CPU that has no AVX-512."""
-    run = result("avx2/compare")
-    facts, tasks = run["environment"], run["tasks"]
+    runs = [result("avx2/compare"), result("avx2/small/compare")]
+    facts = runs[0]["environment"]
+    tasks = {model: of_one for run in runs for model, of_one in run["tasks"].items()}
     there = {name for model in tasks.values() for name in task(model, "training")}
     peers = {title: names for title, names in PEERS.items() if there.intersection(names)}
     ratios = table(peers, tasks, "training", "share of the dense roofline")
