@@ -21,4 +21,10 @@ struct Patches {
   std::int64_t depth() const { return static_cast<std::int64_t>(run.size()) * run_length; }
 };
 
+// A matrix product as one of patches: each row is an image of one pixel, its patch one run.
+inline constexpr std::int32_t kOnePixel[] = {0};
+inline Patches row_patch(std::int64_t depth) {
+  return {kOnePixel, kOnePixel, static_cast<std::int32_t>(depth)};
+}
+
 }  // namespace convlet

@@ -9,12 +9,10 @@ namespace {
 
 using simd::kLanes;
 
-constexpr std::int32_t kOnePixel[] = {0};
-
 void dense_product(const RowProduct& g, std::int64_t rows, const float* x, const float* packed_w,
                    const float* bias, bool relu, float* y) {
-  const Patches patches{kOnePixel, kOnePixel, static_cast<std::int32_t>(g.depth)};
-  patch_product({patches, kOnePixel, g.depth, g.y_row, g.n}, rows, x, packed_w, bias, relu, y);
+  patch_product({row_patch(g.depth), kOnePixel, g.depth, g.y_row, g.n}, rows, x, packed_w, bias,
+                relu, y);
 }
 
 // marks[word][row] of rows of x. Returns how many elements are marked.

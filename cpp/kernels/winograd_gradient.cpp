@@ -73,12 +73,10 @@ void transform_gradients(const WinogradProduct& g, const WinogradTile& tile, con
   }
 }
 
-constexpr std::int32_t kOnePixel[] = {0};
-
 // sums[p] += the products of `tiles` tiles' factors.
 void add_products(const WinogradProduct& g, const Factors& factors, std::int64_t tiles,
                   const float* scratch, float* sums) {
-  const Patches patch{kOnePixel, kOnePixel, static_cast<std::int32_t>(g.ic)};
+  const Patches patch = row_patch(g.ic);
   for (int p = 0; p < kProducts; ++p) {
     WeightGradientSum<float> sum({patch, factors.x_row, g.oc, g.oc}, sums + p * g.ic * g.oc);
     sum.add(tiles, scratch + p * factors.x, scratch + kProducts * factors.x + p * factors.dz,

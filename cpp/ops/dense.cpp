@@ -13,9 +13,6 @@
 namespace convlet {
 namespace {
 
-// A matrix product as a patch product: each row is an image of one pixel, its patch one run.
-constexpr std::int32_t kOnePixel[] = {0};
-
 // Weights, in floats, that take up much of a core's second-level cache.
 constexpr std::int64_t kManyWeights = std::int64_t{1} << 17;
 
@@ -83,7 +80,8 @@ class Dense final : public Op {
 
   void late_gradient(std::int64_t begin, std::int64_t end, std::span<const Kept> kept,
                      std::span<const float* const> next, float* gradient) const override {
-    WeightGradientSum<float> sum({patches(end - begin), kept_per_row(), units_, units_}, gradient);
+    WeightGradientSum<float> sum({row_patch(end - begin), kept_per_row(), units_, units_},
+                                 gradient);
     sum.overwrite();
     sum.fetch(next);
     for (const Kept& share : kept) {
@@ -116,10 +114,7 @@ class Dense final : public Op {
     return specs;
   }
 
-  static Patches patches(std::int64_t depth) {
-    return {kOnePixel, kOnePixel, static_cast<std::int32_t>(depth)};
-  }
-  WeightGradient weights() const { return {patches(in_), in_, units_, units_}; }
+  WeightGradient weights() const { return {row_patch(in_), in_, units_, units_}; }
 
   // A part of n columns, in whole panels.
   static Span whole_panels(std::int64_t n, Part part) {
@@ -138,7 +133,7 @@ class Dense final : public Op {
       const RowProduct g{depth, columns.size, n};
       return row_product(g, rows, x, packed, bias, relu, reinterpret_cast<Marks*>(scratch), y);
     }
-    const PatchProduct g{patches(items(depth)), kOnePixel, items(depth), n, columns.size};
+    const PatchProduct g{row_patch(items(depth)), kOnePixel, items(depth), n, columns.size};
     for_paired_images(rows, kRowsTogether, 1, depth, x, scratch,
                       [&](std::int64_t first, std::int64_t count, const simd::Pair* pairs) {
                         patch_product(g, count, pairs, reinterpret_cast<const simd::Pair*>(packed),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from convlet.saving.configuration import classes, normalized
-from convlet.utils.custom_objects import find_custom_object, get_registered_name
+from convlet.utils import validation
+from convlet.utils.custom_objects import find_custom_object
 
 _MODULES = {"optimizer": "keras.optimizers", "loss": "keras.losses", "metric": "keras.metrics"}
 _KIND = {
@@ -37,25 +38,13 @@ def serialized(argument: Any, kind: str) -> Any:
         return {key: serialized(item, kind) for key, item in argument.items()}
     if isinstance(argument, type):
         return argument.__name__
-    own = getattr(argument, "__module__", "").startswith("convlet.")
     if hasattr(argument, "get_config"):
-        name = type(argument).__name__
-        return {
-            "module": _MODULES[kind] if own else argument.__module__,
-            "class_name": name,
-            "config": argument.get_config(),
-            "registered_name": None if own else get_registered_name(type(argument)),
-        }
+        return validation.serialized(kind, argument, _MODULES[kind])
     if not hasattr(argument, "__name__"):
         raise ValueError(f"The {kind} {argument!r} has no configuration and cannot be saved.")
-    if own:
+    if getattr(argument, "__module__", "").startswith("convlet."):
         return argument.__name__
-    return {
-        "module": "builtins",
-        "class_name": "function",
-        "config": argument.__name__,
-        "registered_name": get_registered_name(argument),
-    }
+    return validation.serialized_function(argument)
 
 
 def compile_arguments(config: Any) -> dict[str, Any]:

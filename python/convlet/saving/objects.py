@@ -13,12 +13,8 @@ from convlet.layers.layer import Layer
 from convlet.saveable import Saveable
 from convlet.saving.api import configuration_errors, model_config, model_from_config
 from convlet.saving.configuration import classes, keras_module, kind_of, kind_of_config, normalized
-from convlet.utils.custom_objects import (
-    custom_object_scope,
-    find_custom_object,
-    get_registered_name,
-)
-from convlet.utils.validation import refuse_unsupported, serialized
+from convlet.utils.custom_objects import custom_object_scope, find_custom_object
+from convlet.utils.validation import refuse_unsupported, serialized, serialized_function
 
 _PLAIN = (bool, int, float, str)
 
@@ -46,12 +42,7 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, Mapping):
         return {key: serialize_keras_object(item) for key, item in obj.items()}
     if isinstance(obj, types.FunctionType):
-        return {
-            "module": "builtins",
-            "class_name": "function",
-            "config": obj.__name__,
-            "registered_name": get_registered_name(obj),
-        }
+        return serialized_function(obj)
     if isinstance(obj, Saveable):
         return model_config(obj)
     if isinstance(obj, Layer):

@@ -186,6 +186,16 @@ def serialized(name: str, value: Any, module: str) -> dict[str, Any]:
     }
 
 
+def serialized_function(function: Any) -> dict[str, Any]:
+    """Returns how Keras names a function of the caller's."""
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": function.__name__,
+        "registered_name": get_registered_name(function),
+    }
+
+
 def split_config(kind: str, identifier: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Returns class name and arguments of an object's configuration, `{"class_name", "config"}`."""
     is_mapping = isinstance(cast("Any", identifier), Mapping)
