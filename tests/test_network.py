@@ -571,6 +571,67 @@ def random_values(
     return x, parameters
 
 
+def drawings(rng: np.random.Generator, rows: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Small whole numbers on zeros: nothing, one pixel in a corner, a box, everything, in turn."""
+    x = rng.integers(1, 3, (rows, *shape)).astype(np.float32)
+    for row in range(rows):
+        drawn = np.zeros(shape, bool)
+        if row % 4 == 1:
+            drawn[-1, -1] = True
+        elif row % 4 == 2:
+            top, left = rng.integers(0, shape[0] // 2), rng.integers(0, shape[1] // 2)
+            drawn[top : top + 3, left : left + 2] = True
+        elif row % 4 == 3:
+            drawn[:] = True
+        x[row, ~drawn] = 0
+    return x
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [1, 3, 9])
+@pytest.mark.parametrize("size", [(12, 13), (64, 64), (9, 65), (70, 5)])
+@pytest.mark.parametrize(
+    "ops",
+    [
+        [conv(19, (3, 3)), act("relu"), pool()],
+        [conv(6, (5, 5), padding="same"), act("relu"), pool()],
+        [conv(33, (5, 2), padding="same"), act("relu"), pool()],
+        [conv(18, (3, 3)), act("relu")],
+        [conv(5, (2, 3), strides=(2, 3), padding="same"), act("relu")],
+        [conv(5, (3, 2), strides=(2, 1)), act("relu"), pool()],
+        [conv(7, (3, 2), dilation_rate=(2, 3)), act("relu")],
+        [conv(4, (3, 3), use_bias=False)],
+    ],
+    ids=["few_taps", "twins", "lists", "pixels", "strides", "strides_pool", "dilated", "linear"],
+)
+def test_blank_parts_of_images(
+    core: ModuleType,
+    rng: np.random.Generator,
+    *,
+    ops: list[Op],
+    size: tuple[int, int],
+    rows: int,
+    threads: int,
+) -> None:
+    """Nothing is wrong for what is left out where a convolution sees zeros alone."""
+    core.set_num_threads(threads)
+    network = core.Network((*size, 1), [(name, a, [i]) for i, (name, a) in enumerate(ops)])
+    x = drawings(rng, rows, (*size, 1))
+    parameters = [
+        rng.integers(-1, 2, shape).astype(np.float32) for shape in parameter_shapes(network)
+    ]
+    set_parameters(network, parameters)
+    reference = OracleNetwork(ops, parameters, exact=True)
+    expected = reference.forward(x)
+    assert_within(predict(network, x), expected.value, 0.0)
+    dy = rng.integers(-2, 3, expected.value.shape).astype(np.float32)
+    expected_dx, expected_gradients = reference.backward(given(dy))
+    dx, gradients = network.vector_jacobian_product(x, dy)
+    assert_within(dx, expected_dx.value, 0.0)
+    for gradient, bounded in zip(gradients, expected_gradients, strict=True):
+        assert_within(gradient, bounded.value, 0.0)
+
+
 # ---- Values and gradients -----------------------------------------------------------------------
 
 

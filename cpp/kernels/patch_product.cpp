@@ -72,9 +72,10 @@ class Cursor {
 
   // Where the first patch of the next row starts, and its results.
   [[gnu::always_inline]] void next(const Item*& x, std::int64_t& out) {
-    x = x_ + g_.patches.pixel[static_cast<std::size_t>(row_ * Pixels)];
-    out = y_ + g_.out[static_cast<std::size_t>(row_)];
-    if (++row_ == static_cast<std::int64_t>(g_.out.size())) {
+    const std::size_t row = g_.row(row_);
+    x = x_ + g_.patches.pixel[row * Pixels];
+    out = y_ + g_.out[row];
+    if (++row_ == g_.rows()) {
       row_ = 0;
       x_ += g_.x_image;
       y_ += g_.y_image;
@@ -134,7 +135,7 @@ void panel_product(const PatchProduct& g, std::int64_t images, const Item* x, co
                    Columns columns, const Epilogue& epilogue) {
   constexpr int kMR = kRowsOfTile<NR> / Epilogue::kPixels * Epilogue::kPixels;
   constexpr int kRows = kMR / Epilogue::kPixels;
-  std::int64_t rows = images * static_cast<std::int64_t>(g.out.size());
+  std::int64_t rows = images * g.rows();
   Cursor<Epilogue::kPixels, Item> cursor(g, x);
   for (; rows >= kRows; rows -= kRows) tile<kMR, NR>(g, cursor, kRows, panel, columns, epilogue);
   if (rows > 0) last_tile<kMR, NR>(g, cursor, static_cast<int>(rows), panel, columns, epilogue);
@@ -156,6 +157,18 @@ void product(const PatchProduct& g, std::int64_t images, const Item* x, const It
   }
 }
 
+// The results that sums of zero would have.
+template <class Epilogue>
+void fill(const PatchProduct& g, const Epilogue& epilogue) {
+  for (std::int64_t i = 0; i < g.rows(); ++i) {
+    const std::int64_t out[] = {g.out[g.row(i)]};
+    for (std::int64_t n = 0; n < g.n; n += kLanes) {
+      const Columns columns{n, static_cast<int>(std::min<std::int64_t>(g.n - n, kLanes))};
+      epilogue.template operator()<Epilogue::kPixels, 1>({}, out, 1, columns);
+    }
+  }
+}
+
 }  // namespace
 
 template <class Item>
@@ -169,6 +182,15 @@ void patch_product_max4(const PatchProduct& g, std::int64_t images, const Item* 
                         const Item* packed_w, const float* bias, bool relu, float* y,
                         std::uint8_t* argmax) {
   product(g, images, x, packed_w, EachWindow{{bias, relu, y, argmax}});
+}
+
+void patch_product_of_zeros(const PatchProduct& g, const float* bias, bool relu, float* y) {
+  fill(g, EachPixel{{bias, relu, y}});
+}
+
+void patch_product_max4_of_zeros(const PatchProduct& g, const float* bias, bool relu, float* y,
+                                 std::uint8_t* argmax) {
+  fill(g, EachWindow{{bias, relu, y, argmax}});
 }
 
 template void patch_product(const PatchProduct&, std::int64_t, const float*, const float*,

@@ -17,6 +17,16 @@ struct PatchProduct {
   std::int64_t x_image;               // items from one image of x to the next
   std::int64_t y_image;               // the same for y, in floats
   std::int64_t n;                     // columns of the weight matrix
+  // Which pixels' (windows') results are computed; empty: those of all.
+  std::span<const std::int32_t> chosen{};
+
+  std::int64_t rows() const {
+    return static_cast<std::int64_t>(chosen.empty() ? out.size() : chosen.size());
+  }
+  // The place in `out` of the i-th of them.
+  std::size_t row(std::int64_t i) const {
+    return static_cast<std::size_t>(chosen.empty() ? i : chosen[static_cast<std::size_t>(i)]);
+  }
 };
 
 // y = x * w, or relu(x * w + bias) and so on. packed_w: panels of [depth][n] (tile.hpp). bias: n
@@ -34,5 +44,11 @@ template <class Item>
 void patch_product_max4(const PatchProduct& g, std::int64_t images, const Item* x,
                         const Item* packed_w, const float* bias, bool relu, float* y,
                         std::uint8_t* argmax);
+
+// The results of the chosen pixels or windows of one image if all that they see is zero. A NaN or
+// an infinity in w would not appear.
+void patch_product_of_zeros(const PatchProduct& g, const float* bias, bool relu, float* y);
+void patch_product_max4_of_zeros(const PatchProduct& g, const float* bias, bool relu, float* y,
+                                 std::uint8_t* argmax);
 
 }  // namespace convlet

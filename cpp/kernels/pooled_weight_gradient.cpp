@@ -41,13 +41,14 @@ void lay_out(const Patches& patches, const float* x, const std::int32_t* pixel, 
   }
 }
 
-// Windows one behind the other, and the columns of dw that a kernel adds to.
+// Some windows, and the columns of dw that a kernel adds to.
 struct Windows {
   int count;
-  const float* choices;
+  const float* choices;    // one behind the other
+  const std::int64_t* at;  // in dy and argmax
   const float* dy;
   const std::uint8_t* argmax;
-  std::int64_t row;  // of dy, argmax and dw
+  std::int64_t row;  // of dw
   Columns columns;
 };
 
@@ -67,8 +68,8 @@ void add_windows(const Windows& a, float* dw) {
     IntVec winner[NR];
 #pragma GCC unroll 2
     for (int v = 0; v < NR; ++v) {
-      gradient[v] = simd::load(a.dy + q * a.row + v * kLanes);
-      winner[v] = simd::load_bytes(a.argmax + q * a.row + v * kLanes);
+      gradient[v] = simd::load(a.dy + a.at[q] + v * kLanes);
+      winner[v] = simd::load_bytes(a.argmax + a.at[q] + v * kLanes);
     }
 #pragma GCC unroll 12
     for (int k = 0; k < K; ++k) {
@@ -104,28 +105,32 @@ Add kernel_of(std::int64_t k) {
 
 bool has_pooled_weight_gradient(const Patches& patches) { return patches.depth() <= kMaxTaps; }
 
-void pooled_weight_gradient(const WeightGradient& g, std::int64_t images, const float* x,
-                            const float* dy, const std::uint8_t* argmax, float* dw) {
+void pooled_weight_gradient(const WeightGradient& g, std::int64_t images,
+                            std::span<const std::int32_t> chosen, const float* x, const float* dy,
+                            const std::uint8_t* argmax, float* dw) {
   const Add several = kernel_of<kVectors>(g.patches.depth());
   const Add one = kernel_of<1>(g.patches.depth());
-  const std::int64_t windows = g.patches.pixels() / 4;
+  const std::int64_t all = g.patches.pixels() / 4;
+  const std::int64_t windows = chosen.empty() ? all : static_cast<std::int64_t>(chosen.size());
   alignas(simd::kVecBytes) float choices[kWindows * kChoices];
+  std::int64_t at[kWindows];
   for (std::int64_t image = 0; image < images; ++image, x += g.x_image) {
     for (std::int64_t first = 0; first < windows; first += kWindows) {
       const int count = static_cast<int>(std::min<std::int64_t>(kWindows, windows - first));
       for (int q = 0; q < count; ++q) {
-        lay_out(g.patches, x, g.patches.pixel.data() + 4 * (first + q), choices + q * kChoices);
+        const std::int64_t window =
+            chosen.empty() ? first + q : chosen[static_cast<std::size_t>(first + q)];
+        lay_out(g.patches, x, g.patches.pixel.data() + 4 * window, choices + q * kChoices);
+        at[q] = (image * all + window) * g.row;
       }
       const auto add = [&](Add kernel, std::int64_t column) {
         const Columns columns{column,
                               static_cast<int>(std::min<std::int64_t>(g.n - column, kPanel))};
-        kernel({count, choices, dy + column, argmax + column, g.row, columns}, dw + column);
+        kernel({count, choices, at, dy + column, argmax + column, g.row, columns}, dw + column);
       };
       std::int64_t column = 0;
       for (; column + kVectors * kLanes <= g.n; column += kVectors * kLanes) add(several, column);
       for (; column < g.n; column += kLanes) add(one, column);
-      dy += count * g.row;
-      argmax += count * g.row;
     }
   }
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/weight_gradient.hpp"
 
@@ -14,9 +15,10 @@ namespace convlet {
 bool has_pooled_weight_gradient(const Patches& patches);
 
 // dw[k][n] += sum over images and windows q of patch(4*q + argmax[q][n])[k] * dy[q][n]; pixels
-// window by window. x, dy and argmax ([images][windows][n]) are readable one vector past their end;
-// dw: [depth][n].
-void pooled_weight_gradient(const WeightGradient& g, std::int64_t images, const float* x,
-                            const float* dy, const std::uint8_t* argmax, float* dw);
+// window by window. Of the windows q only the chosen ones; empty: all. x, dy and argmax
+// ([images][windows][n]) are readable one vector past their end; dw: [depth][n].
+void pooled_weight_gradient(const WeightGradient& g, std::int64_t images,
+                            std::span<const std::int32_t> chosen, const float* x, const float* dy,
+                            const std::uint8_t* argmax, float* dw);
 
 }  // namespace convlet

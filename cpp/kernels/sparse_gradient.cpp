@@ -158,20 +158,22 @@ std::int64_t sparse_row(const Patches& patches) {
 
 namespace {
 
-// Appends the non-zeros of a square of up to kLanes sources, from `first` on, by `channels`
-// channels from c0 on. Turned round in registers, a channel's part is one vector: 4 times faster
-// than element by element.
+// Appends the non-zeros of a square of up to kLanes sources by `channels` channels from c0 on.
+// Turned round in registers, a channel's part is one vector: 4 times faster than element by
+// element.
 template <int Pixels>
-void append_square(const SparseGradient& dz, std::int64_t first, int sources, std::int64_t c0,
+void append_square(const SparseGradient& dz, std::span<const std::int32_t> sources, std::int64_t c0,
                    int channels, const std::int32_t* pixel, std::int32_t base,
                    const NonZeroLists& lists) {
   Vec value[kLanes];
   Vec at[kLanes];  // integers
-  for (int i = sources; i < kLanes; ++i) value[i] = at[i] = simd::zero();
-  for (int i = 0; i < sources; ++i) {
-    const std::int64_t source = (first + i) * dz.row + c0;
+  const int count = static_cast<int>(sources.size());
+  for (int i = count; i < kLanes; ++i) value[i] = at[i] = simd::zero();
+  for (int i = 0; i < count; ++i) {
+    const std::int64_t q = sources[static_cast<std::size_t>(i)];
+    const std::int64_t source = q * dz.row + c0;
     value[i] = simd::load(dz.dy + source);
-    const std::int32_t* of = pixel + (first + i) * Pixels;
+    const std::int32_t* of = pixel + q * Pixels;
     IntVec where = simd::broadcast(base + of[0]);
     if constexpr (Pixels == 4) {
       const IntVec winner = simd::load_bytes(dz.argmax + source);
@@ -182,26 +184,27 @@ void append_square(const SparseGradient& dz, std::int64_t first, int sources, st
   simd::transpose(value);
   simd::transpose(at);
   for (int c = 0; c < channels; ++c) {
-    std::int32_t& count = lists.count[c0 + c];
-    const std::int64_t slot = (c0 + c) * lists.capacity + count;
+    std::int32_t& listed = lists.count[c0 + c];
+    const std::int64_t slot = (c0 + c) * lists.capacity + listed;
     const IntVec alive = value[c] != simd::zero();
     simd::compress(lists.value + slot, value[c], alive);
-    count += simd::compress(lists.at + slot, reinterpret_cast<IntVec>(at[c]), alive);
+    listed += simd::compress(lists.at + slot, reinterpret_cast<IntVec>(at[c]), alive);
   }
 }
 
 }  // namespace
 
-void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::int32_t base,
-                     const NonZeroLists& lists) {
-  for (std::int64_t q = 0; q < dz.sources; q += kLanes) {
-    const int sources = static_cast<int>(std::min<std::int64_t>(kLanes, dz.sources - q));
+void list_by_channel(const SparseGradient& dz, std::span<const std::int32_t> chosen,
+                     const std::int32_t* pixel, std::int32_t base, const NonZeroLists& lists) {
+  while (!chosen.empty()) {
+    const auto sources = chosen.first(std::min<std::size_t>(kLanes, chosen.size()));
+    chosen = chosen.subspan(sources.size());
     for (std::int64_t c = 0; c < dz.n; c += kLanes) {
       const int channels = static_cast<int>(std::min<std::int64_t>(kLanes, dz.n - c));
       if (dz.argmax != nullptr) {
-        append_square<4>(dz, q, sources, c, channels, pixel, base, lists);
+        append_square<4>(dz, sources, c, channels, pixel, base, lists);
       } else {
-        append_square<1>(dz, q, sources, c, channels, pixel, base, lists);
+        append_square<1>(dz, sources, c, channels, pixel, base, lists);
       }
     }
   }

@@ -45,9 +45,9 @@ struct SparseGradient {
 };
 
 // One list per channel, `at` = base + pixel[p], the start of the pixel's patch in x; appended to
-// what the lists hold.
-void list_by_channel(const SparseGradient& dz, const std::int32_t* pixel, std::int32_t base,
-                     const NonZeroLists& lists);
+// what the lists hold. Of the chosen sources alone.
+void list_by_channel(const SparseGradient& dz, std::span<const std::int32_t> chosen,
+                     const std::int32_t* pixel, std::int32_t base, const NonZeroLists& lists);
 
 // Which channels' dz is not zero, pixel by pixel: bit c % 64 of word c / 64 of its words_of(n).
 constexpr std::int64_t words_of(std::int64_t n) { return (n + 63) / 64; }

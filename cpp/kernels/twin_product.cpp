@@ -15,15 +15,15 @@ using simd::Vec;
 constexpr int kWindows = simd::kRegisters >= 32 ? 6 : 4;
 static_assert(2 * kWindows + 3 <= simd::kRegisters);
 
-// Windows [first, first + kWindows) of an image, those behind the last one in place of it; `count`
-// of them are real.
-void tile(const PatchProduct& g, std::size_t first, int count, const float* x, const float* w,
+// Chosen windows [first, first + kWindows) of an image, those behind the last one in place of it;
+// `count` of them are real.
+void tile(const PatchProduct& g, std::int64_t first, int count, const float* x, const float* w,
           const StoreMax4& store) {
   const auto& pixel = g.patches.pixel;
   const std::int64_t below = pixel[2] - pixel[0];
   const float* at[kWindows];
   for (int q = 0; q < kWindows; ++q) {
-    at[q] = x + pixel[4 * (first + static_cast<std::size_t>(std::min(q, count - 1)))];
+    at[q] = x + pixel[4 * g.row(first + std::min(q, count - 1))];
   }
   Vec upper[kWindows]{};
   Vec lower[kWindows]{};
@@ -43,7 +43,7 @@ void tile(const PatchProduct& g, std::size_t first, int count, const float* x, c
     if (q >= count) break;
     const Vec four[4] = {simd::even_lanes(upper[q]), simd::odd_lanes(upper[q]),
                          simd::even_lanes(lower[q]), simd::odd_lanes(lower[q])};
-    store(four, bias, g.out[first + static_cast<std::size_t>(q)], static_cast<int>(g.n));
+    store(four, bias, g.out[g.row(first + q)], static_cast<int>(g.n));
   }
 }
 
@@ -63,8 +63,8 @@ void twin_product_max4(const PatchProduct& g, std::int64_t images, const float* 
   for (std::int64_t image = 0; image < images; ++image, x += g.x_image) {
     const std::int64_t y_at = image * g.y_image;
     const StoreMax4 store{bias, relu, y + y_at, argmax != nullptr ? argmax + y_at : nullptr};
-    for (std::size_t first = 0; first < g.out.size(); first += kWindows) {
-      const auto count = static_cast<int>(std::min<std::size_t>(kWindows, g.out.size() - first));
+    for (std::int64_t first = 0; first < g.rows(); first += kWindows) {
+      const auto count = static_cast<int>(std::min<std::int64_t>(kWindows, g.rows() - first));
       tile(g, first, count, x, packed_w, store);
     }
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kernels/activations.hpp"
+#include "kernels/blank_regions.hpp"
 #include "kernels/pooled_weight_gradient.hpp"
 #include "kernels/tile.hpp"
 #include "kernels/twin_product.hpp"
@@ -49,6 +50,23 @@ bool uses_twins(const Convolution& c, bool pool) {
          !uses_winograd(c, pool);
 }
 
+// What the rows of the output, pixels or windows, see of an image that may well be blank in places:
+// one of a single channel, as a drawing is.
+std::optional<RegionGrid> regions_of(const Convolution& c, bool pool) {
+  const Window2D& w = c.window;
+  const std::int64_t pixels = pool ? 2 : 1;  // of a row of the output, down and across
+  const RegionGrid grid{.columns = w.pw,
+                        .down = w.oh / pixels,
+                        .across = w.ow / pixels,
+                        .step_y = pixels * w.sh,
+                        .step_x = pixels * w.sw,
+                        .height = extent(w.kh, w.dh) + (pixels - 1) * w.sh,
+                        .width = extent(w.kw, w.dw) + (pixels - 1) * w.sw};
+  const bool fits = std::max({grid.columns, grid.height, grid.width}) <= RegionGrid::kMost;
+  if (w.ic != 1 || c.pairs || !fits) return {};
+  return grid;
+}
+
 class Conv2D final : public Op {
  public:
   Conv2D(const Convolution& convolution, bool pool)
@@ -62,6 +80,7 @@ class Conv2D final : public Op {
         winograd_(uses_winograd(c_, pool)),
         twins_(uses_twins(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
+        regions_(regions_of(c_, pool)),
         forward_packed_(forward_packed_size()) {
     const Window2D& w = c_.window;
     images_together_ = w.padded() || c_.pairs ? images_together(w.oh * w.ow) : 1;
@@ -82,9 +101,10 @@ class Conv2D final : public Op {
     std::int64_t forward = images_together_ * padded_size();
     if (winograd_) forward += winograd_scratch_size(c_.window.ic, c_.oc);
     if (c_.pairs) forward += images_together_ * item_image();
+    forward += order_size();
     if (!training) return {.packed = forward_packed_, .scratch = forward};
     Storage storage{.packed = forward_packed_,
-                    .saved_per_row = argmax_size() + padded_size(),
+                    .saved_per_row = argmax_size() + padded_size() + order_size(),
                     .scratch = forward};
     if (c_.pairs) {
       storage.scratch = std::max(storage.scratch,
@@ -184,6 +204,14 @@ class Conv2D final : public Op {
   std::int64_t padded_size() const { return c_.window.padded() ? pad_.padded_size() : 0; }
   std::int64_t item_image() const { return pad_.ph * pad_.pw * c_.items(pad_.c); }
   std::int64_t argmax_size() const { return pool_ ? (y_size() + 3) / 4 : 0; }  // bytes, in floats
+  // Integers, in floats: how many rows of y see something, and the order of all.
+  std::int64_t order_size() const { return regions_ ? 1 + sources_ : 0; }
+  std::int64_t orders_at(std::int64_t rows) const {  // in what is saved of so many rows
+    return rows * (argmax_size() + padded_size());
+  }
+  const std::int32_t* orders_of(const BackwardArgs& a) const {
+    return regions_ ? reinterpret_cast<const std::int32_t*>(a.saved + orders_at(a.rows)) : nullptr;
+  }
   std::int64_t dense_packed_at() const {
     return forward_packed_ + (sparse_ ? sparse_->packed_size() : 0);
   }
@@ -222,8 +250,9 @@ class Conv2D final : public Op {
     const std::int64_t first_pixel = part.begin(sources_) * (pool_ ? 4 : 1);
     PatchProduct g{item_table_.patches(), out, item_image(), y_size(), c_.group_oc()};
     g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first_pixel));
-    if (twins_) return twin_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
     if (c_.pairs) return paired_product(g, a, rows, x, y);
+    if (regions_ && part.count == 1) return product_of_regions(g, a, rows, x, y);
+    if (twins_) return twin_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
     c_.for_groups([&](std::int64_t group, std::int64_t ic, std::int64_t oc) {
       direct(g, rows, x + ic, a.packed + group * c_.group_packed_size(),
              bias != nullptr ? bias + oc : nullptr, y + oc,
@@ -243,6 +272,41 @@ class Conv2D final : public Op {
                         direct(g, count, pairs, packed, bias, y + at,
                                argmax != nullptr ? argmax + at : nullptr);
                       });
+  }
+
+  // Image by image, without the products of what is blank.
+  void product_of_regions(PatchProduct g, const ForwardArgs& a, std::int64_t rows, const float* x,
+                          float* y) const {
+    const float* bias = c_.bias_of(a.parameters);
+    auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
+    auto* order = reinterpret_cast<std::int32_t*>(
+        a.saved != nullptr ? a.saved + orders_at(a.rows)
+                           : a.scratch + images_together_ * padded_size());
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::span<std::int32_t> all(order + 1, static_cast<std::size_t>(sources_));
+      const std::int64_t seen = blank_regions_last(*regions_, x, all.data());
+      *order = static_cast<std::int32_t>(seen);
+      g.chosen = all.first(static_cast<std::size_t>(seen));
+      if (!g.chosen.empty()) {
+        if (twins_) {
+          twin_product_max4(g, 1, x, a.packed, bias, c_.relu, y, argmax);
+        } else {
+          direct(g, 1, x, a.packed, bias, y, argmax);
+        }
+      }
+      g.chosen = all.subspan(static_cast<std::size_t>(seen));
+      if (!g.chosen.empty()) {
+        if (pool_) {
+          patch_product_max4_of_zeros(g, bias, c_.relu, y, argmax);
+        } else {
+          patch_product_of_zeros(g, bias, c_.relu, y);
+        }
+      }
+      x += pad_.padded_size();
+      y += y_size();
+      if (argmax != nullptr) argmax += y_size();
+      if (a.saved != nullptr) order += order_size();
+    }
   }
 
   template <class Item>
@@ -275,12 +339,9 @@ class Conv2D final : public Op {
     if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
     const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
     if (pool_ && few_taps_) {
-      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
-        pooled_weight_gradient(dense_weights(), a.rows, x + ic, a.dy + oc, argmax_of(a) + oc,
-                               a.gradient + oc);
-      });
+      pooled_gradient(a, x);
     } else if (sparse && !few_taps_) {
-      sparse_->weights(a.rows, gradient_of(a, 0), x, a.scratch, a.workspace);
+      sparse_->weights(a.rows, gradient_of(a, 0), x, orders_of(a), a.scratch, a.workspace);
     } else if (winograd_gradient()) {
       winograd_add_products(tiles(tiles_), a.rows, x, a.dy, a.scratch, winograd_sums(a.workspace));
     } else if (c_.pairs) {
@@ -290,6 +351,22 @@ class Conv2D final : public Op {
       c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
         weight_gradient(dense_weights(), a.rows, x + ic, a.dy + oc, a.gradient + oc);
       });
+    }
+  }
+
+  void pooled_gradient(const BackwardArgs& a, const float* x) const {
+    const auto add = [&](std::int64_t first, std::int64_t rows,
+                         std::span<const std::int32_t> chosen) {
+      const std::int64_t at = first * y_size();
+      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+        pooled_weight_gradient(dense_weights(), rows, chosen, x + first * pad_.padded_size() + ic,
+                               a.dy + at + oc, argmax_of(a) + at + oc, a.gradient + oc);
+      });
+    };
+    const std::int32_t* order = orders_of(a);
+    if (order == nullptr) return add(0, a.rows, {});
+    for (std::int64_t row = 0; row < a.rows; ++row, order += order_size()) {
+      if (*order > 0) add(row, 1, {order + 1, static_cast<std::size_t>(*order)});
     }
   }
 
@@ -320,6 +397,7 @@ class Conv2D final : public Op {
   bool winograd_;
   bool twins_;     // two pixels' results to a vector
   bool few_taps_;  // the gradient of the weights comes from all of dz
+  std::optional<RegionGrid> regions_;
   std::int64_t forward_packed_;
   std::vector<std::int32_t> out_;  // the results' places in the direct product
   std::vector<WinogradTile> tiles_;

@@ -1,6 +1,7 @@
 #include "ops/sparse_convolution.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/pack.hpp"
 #include "kernels/tile.hpp"
@@ -50,7 +51,9 @@ SparseConvolution::SparseConvolution(const Convolution& convolution, const Patch
       run_(padded_run(patches)),
       row_(sparse_row(patches)),
       image_(convolution.window.pad().padded_size()),
-      listed_(listed_together(image_, sources)) {
+      listed_(listed_together(image_, sources)),
+      sources_(static_cast<std::size_t>(sources)) {
+  std::iota(sources_.begin(), sources_.end(), 0);
   elements({convolution.oc, row_});  // offsets into the packed weights fit
 }
 
@@ -78,27 +81,31 @@ void SparseConvolution::pack(std::int64_t begin, std::int64_t end, const float* 
 }
 
 void SparseConvolution::weights(std::int64_t images, const SparseGradient& dz, const float* x,
-                                float* scratch, float* workspace) const {
+                                const std::int32_t* seen, float* scratch, float* workspace) const {
   const std::int64_t n = convolution_.oc;
-  const std::int64_t pixels = dz.pixels_per_source();
   const NonZeroLists lists = lists_in(scratch, n, listed_);
-  std::int64_t left = listed_;  // sources
+  std::size_t left = static_cast<std::size_t>(listed_);  // sources
   const auto use = [&] {
     convolution_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
       sparse_weight_gradient(patches_, convolution_.group_oc(), lists.from(oc), x + ic,
                              workspace + oc * row_);
     });
     std::fill_n(lists.count, n, 0);
-    left = listed_;
+    left = static_cast<std::size_t>(listed_);
   };
   std::fill_n(lists.count, n, 0);
   for (std::int64_t image = 0; image < images; ++image) {
-    for (std::int64_t first = 0, count = 0; first < dz.sources; first += count) {
-      count = std::min(left, dz.sources - first);
-      list_by_channel(dz.part(image * dz.sources + first, count),
-                      patches_.pixel.data() + first * pixels,
+    std::span<const std::int32_t> sources(sources_);
+    if (seen != nullptr) {
+      sources = {seen + 1, static_cast<std::size_t>(*seen)};
+      seen += 1 + dz.sources;
+    }
+    while (!sources.empty()) {
+      const auto part = sources.first(std::min(left, sources.size()));
+      list_by_channel(dz.part(image * dz.sources, dz.sources), part, patches_.pixel.data(),
                       static_cast<std::int32_t>(image * image_), lists);
-      left -= count;
+      sources = sources.subspan(part.size());
+      left -= part.size();
       if (left == 0) use();
     }
   }

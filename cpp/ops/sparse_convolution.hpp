@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/sparse_gradient.hpp"
 #include "ops/convolution.hpp"
@@ -20,9 +21,11 @@ class SparseConvolution {
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
 
   // x and dx: with the padding, if there is any; dz: of the first image. Both results are
-  // accumulated, that for the weights in the kernels' own order.
-  void weights(std::int64_t images, const SparseGradient& dz, const float* x, float* scratch,
-               float* workspace) const;
+  // accumulated, that for the weights in the kernels' own order. seen: of each image, in 1 +
+  // sources places, how many of its sources are not to be left out, and which; nullptr: none is
+  // left out.
+  void weights(std::int64_t images, const SparseGradient& dz, const float* x,
+               const std::int32_t* seen, float* scratch, float* workspace) const;
   // Of one image. scratch: on a boundary of 8 bytes.
   void data(const SparseGradient& dz, const float* packed, float* scratch, float* dx) const;
   // gradient += workspace, and clears the workspace.
@@ -33,10 +36,11 @@ class SparseConvolution {
 
   Convolution convolution_;
   Patches patches_;
-  std::int64_t run_;     // floats of one padded run of weights
-  std::int64_t row_;     // and of all runs of one channel
-  std::int64_t image_;   // floats of one padded image of x
-  std::int64_t listed_;  // sources whose lists are made together
+  std::int64_t run_;                   // floats of one padded run of weights
+  std::int64_t row_;                   // and of all runs of one channel
+  std::int64_t image_;                 // floats of one padded image of x
+  std::int64_t listed_;                // sources whose lists are made together
+  std::vector<std::int32_t> sources_;  // all of an image
 };
 
 }  // namespace convlet
