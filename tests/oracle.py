@@ -7,7 +7,7 @@ the gradients by finite differences.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -133,29 +133,65 @@ def plain_kernel(w: Any, dilation: Pair, groups: int) -> np.ndarray:
     return full
 
 
-# Absolute values of the matrices of Winograd's F(2x2, 3x3), Lavin and Gray, 2015.
-WINOGRAD_INPUT = np.abs([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
-WINOGRAD_KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]])
-WINOGRAD_OUTPUT = np.abs([[1, 1, 1, 0], [0, 1, -1, -1]])
+class Winograd(NamedTuple):
+    """Absolute values of the matrices of F(side x side, 3x3), Lavin and Gray, 2015."""
+
+    input: np.ndarray
+    kernel: np.ndarray
+    output: np.ndarray
+    roundings: int  # of all transforms
+
+
+WINOGRAD = {
+    2: Winograd(
+        np.abs([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
+        np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]]),
+        np.abs([[1, 1, 1, 0], [0, 1, -1, -1]]),
+        18,
+    ),
+    3: Winograd(
+        np.abs(
+            [
+                [1, -2, -1, 2, 0],
+                [0, -0.5, 0.5, 1, 0],
+                [0, 0.5, -1.5, 1, 0],
+                [0, -1, 0, 1, 0],
+                [0, 0.5, -1, -0.5, 1],
+            ]
+        ),
+        np.abs([[3, 0, 0], [3, 3, 3], [-1, 1, -1], [-8, -4, -2], [0, 0, 3]]) / 3,
+        np.abs([[1, 1, 1, 1, 0], [0, 1, -1, 0.5, 0], [0, 1, 1, 0.25, 1]]),
+        24,
+    ),
+}
+
+
+def winograd_side(oh: int, ow: int) -> int:
+    """Outputs on a side of the tiles over oh x ow, without pooling: ops/convolution.cpp."""
+    of_two, of_three = ((side + 2) ** 2 * -(-oh // side) * -(-ow // side) for side in (2, 3))
+    return 3 if 5 * of_three <= 4 * of_two else 2
 
 
 def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: float) -> np.ndarray:
     """The bound of kernels/winograd_gradient.hpp for a 3x3 convolution's dw."""
     n, oh, ow, _ = dy.shape
-    half = ((0, 0), (0, oh % 2), (0, ow % 2), (0, 0))
-    x = np.pad(pad(np.abs(x), (3, 3), (1, 1), padding, 0.0), half)
-    dy = np.pad(np.abs(dy), half)
-    rows, columns = dy.shape[1] // 2, dy.shape[2] // 2
-    sums = np.zeros((4, 4, x.shape[3], dy.shape[3]))
+    side = winograd_side(oh, ow)
+    of = WINOGRAD[side]
+    rest = ((0, 0), (0, -oh % side), (0, -ow % side), (0, 0))
+    x = np.pad(pad(np.abs(x), (3, 3), (1, 1), padding, 0.0), rest)
+    dy = np.pad(np.abs(dy), rest)
+    rows, columns = dy.shape[1] // side, dy.shape[2] // side
+    sums = np.zeros((side + 2, side + 2, x.shape[3], dy.shape[3]))
     for i in range(rows):
         for j in range(columns):
-            patch = x[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4]
-            tile = dy[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
-            of_x = np.einsum("ad,ndei,be->nabi", WINOGRAD_INPUT, patch, WINOGRAD_INPUT)
-            of_dy = np.einsum("ya,nyzo,zb->nabo", WINOGRAD_OUTPUT, tile, WINOGRAD_OUTPUT)
+            top, left = side * i, side * j
+            patch = x[:, top : top + side + 2, left : left + side + 2]
+            tile = dy[:, top : top + side, left : left + side]
+            of_x = np.einsum("ad,ndei,be->nabi", of.input, patch, of.input)
+            of_dy = np.einsum("ya,nyzo,zb->nabo", of.output, tile, of.output)
             sums += np.einsum("nabi,nabo->abio", of_x, of_dy)
-    magnitude = np.einsum("ay,abio,bz->yzio", WINOGRAD_KERNEL, sums, WINOGRAD_KERNEL)
-    return (n * rows * columns + 18) * eps * magnitude
+    magnitude = np.einsum("ay,abio,bz->yzio", of.kernel, sums, of.kernel)
+    return (n * rows * columns + of.roundings) * eps * magnitude
 
 
 # ---- Conv2DTranspose ----------------------------------------------------------------------------

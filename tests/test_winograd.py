@@ -1,4 +1,4 @@
-"""Winograd's F(2x2, 3x3), forward with and without pooling and in the gradient: error bound, and the switch."""
+"""Winograd's F(2x2, 3x3) and F(3x3, 3x3), forward with and without pooling and in the gradient: error bound, and the switch."""
 
 from __future__ import annotations
 
@@ -63,39 +63,49 @@ def run(network: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray
     return y
 
 
-def bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """The bound of kernels/winograd.hpp for each 2x2 tile's four outputs: (n, tiles, tiles, 2, 2, filters)."""
+def bound(x: np.ndarray, w: np.ndarray, side: int = 2) -> np.ndarray:
+    """The bound of kernels/winograd.hpp for each tile's outputs: (n, tiles, tiles, side, side, filters)."""
+    of = oracle.WINOGRAD[side]
     n, height, width, channels = x.shape
-    tiles = np.empty((n, (height - 2) // 2, (width - 2) // 2, 4, 4, channels))
+    patch = side + 2
+    tiles = np.empty((n, (height - 2) // side, (width - 2) // side, patch, patch, channels))
     for i in range(tiles.shape[1]):
         for j in range(tiles.shape[2]):
-            tiles[:, i, j] = np.abs(x[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4])
-    data = np.einsum("ad,nijdec,be->nijabc", oracle.WINOGRAD_INPUT, tiles, oracle.WINOGRAD_INPUT)
-    kernel = np.einsum(
-        "ad,decf,be->abcf",
-        oracle.WINOGRAD_KERNEL,
-        np.abs(w).astype(np.float64),
-        oracle.WINOGRAD_KERNEL,
-    )
+            top, left = side * i, side * j
+            tiles[:, i, j] = np.abs(x[:, top : top + patch, left : left + patch])
+    data = np.einsum("ad,nijdec,be->nijabc", of.input, tiles, of.input)
+    kernel = np.einsum("ad,decf,be->abcf", of.kernel, np.abs(w).astype(np.float64), of.kernel)
     products = np.einsum("nijabc,abcf->nijabf", data, kernel)
-    magnitude = np.einsum(
-        "ya,nijabf,zb->nijyzf", oracle.WINOGRAD_OUTPUT, products, oracle.WINOGRAD_OUTPUT
-    )
-    return (channels + 18) * EPS * magnitude
+    magnitude = np.einsum("ya,nijabf,zb->nijyzf", of.output, products, of.output)
+    return (channels + of.roundings) * EPS * magnitude
 
 
 def plain_bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """The bound for each output of a "valid" convolution, whose last row and column may be half a tile."""
+    """The bound for each output of a "valid" convolution, whose last rows and columns may be part of a tile."""
     oh, ow = x.shape[1] - 2, x.shape[2] - 2
-    tiles = bound(np.pad(x, ((0, 0), (0, oh % 2), (0, ow % 2), (0, 0))), w)
+    side = oracle.winograd_side(oh, ow)
+    tiles = bound(np.pad(x, ((0, 0), (0, -oh % side), (0, -ow % side), (0, 0))), w, side)
     n, rows, columns, _, _, filters = tiles.shape
-    pixels = tiles.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * rows, 2 * columns, filters)
+    pixels = tiles.transpose(0, 1, 3, 2, 4, 5).reshape(n, side * rows, side * columns, filters)
     return pixels[:, :oh, :ow]
+
+
+# Of images for convolutions without pooling. Together with either padding, tiles of both sides,
+# whole and in part.
+SIZES = [(9, 8), (10, 13), (5, 5), (12, 10)]
+
+
+def test_sizes_make_tiles_of_both_sides() -> None:
+    shapes = [(h - less, w - less) for h, w in SIZES for less in (0, 2)]
+    of = {side: [s for s in shapes if oracle.winograd_side(*s) == side] for side in (2, 3)}
+    for side, outputs in of.items():
+        remainders = {size % side for shape in outputs for size in shape}
+        assert remainders == set(range(side)), (side, outputs)
 
 
 @pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [(9, 8), (10, 13)])
+@pytest.mark.parametrize("size", SIZES)
 def test_error_without_pooling_is_within_the_documented_bound(
     core: ModuleType,
     rng: np.random.Generator,
@@ -114,7 +124,7 @@ def test_error_without_pooling_is_within_the_documented_bound(
 
 @pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [(9, 8), (10, 13)])
+@pytest.mark.parametrize("size", SIZES)
 def test_error_of_the_data_gradient_is_within_the_documented_bound(
     core: ModuleType,
     rng: np.random.Generator,
@@ -137,7 +147,7 @@ def test_error_of_the_data_gradient_is_within_the_documented_bound(
 
 @pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("size", [(9, 8), (10, 13)])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_error_of_the_weight_gradient_is_within_the_documented_bound(
     core: ModuleType,

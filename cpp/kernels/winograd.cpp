@@ -14,38 +14,42 @@ namespace {
 
 using simd::kLanes;
 using simd::Vec;
+using winograd::for_side;
+using winograd::kPatch;
+using winograd::kProducts;
 
 constexpr int kTaps = 9;
 // Tiles of a register tile that are addressed from one pointer: 3 % faster than one each.
 constexpr int kGroup = 3;
 static_assert(kTileRows % kGroup == 0);
 
-// G g: one column of a kernel.
-[[gnu::always_inline]] inline void transform_kernel(const Vec (&g)[3], Vec (&t)[4]) {
-  const Vec outer = g[0] + g[2];
-  t[0] = g[0];
-  t[1] = 0.5F * (outer + g[1]);
-  t[2] = 0.5F * (outer - g[1]);
-  t[3] = g[2];
-}
+// How the factors of the weights lie: panel after panel, each [p][input channel][column]. One cache
+// line more than needed lies between the arrays of two p: at a multiple of 4096 bytes all of them
+// would fall into one set of the first-level cache.
+struct PackedFactors {
+  int products;
+  std::int64_t ic, oc;
 
-// At m: one column of products.
-[[gnu::always_inline]] inline void transform_products(const Vec (&m)[4], Vec (&y)[2]) {
-  y[0] = m[0] + m[1] + m[2];
-  y[1] = m[1] - m[2] - m[3];
-}
+  // From product p to the next, in the panel that starts at column n0.
+  std::int64_t stride(std::int64_t n0) const { return ic * panel_width(oc, n0) + kLanes; }
+  // Where the panel starts: all before it are of full width.
+  std::int64_t panel(std::int64_t n0) const { return products * (n0 / kPanel * stride(0)); }
+  std::int64_t size() const {
+    const std::int64_t last = (oc - 1) / kPanel * kPanel;
+    return panel(last) + products * stride(last);
+  }
+};
 
 // Tiles that go through the three stages together. One register tile high, so that what passes
 // between the stages stays in the first-level cache; several where the weights do not fit the
 // second-level cache, so that each of their values is read for more tiles.
-std::int64_t tiles_together(std::int64_t ic, std::int64_t oc) {
+std::int64_t tiles_together(const PackedFactors& weights) {
   constexpr std::int64_t kWeightsInCache = 1 << 18;  // floats
-  return kTileRows * (winograd_packed_size(ic, oc) > kWeightsInCache ? 4 : 1);
+  return kTileRows * (weights.size() > kWeightsInCache ? 4 : 1);
 }
 
 // How the factors [p][tile][channel] and the products [p][tile][column] of some tiles lie in
-// scratch. One cache line more than needed lies between the arrays of two p: at a multiple of 4096
-// bytes all sixteen would fall into one set of the first-level cache.
+// scratch; the arrays of two p are apart as those of the weights.
 struct Block {
   Block(std::int64_t tiles_, std::int64_t ic)
       : tiles(tiles_),
@@ -57,48 +61,27 @@ struct Block {
   std::int64_t factor_row;
   std::int64_t factors;  // of one p
   std::int64_t products;
-
-  std::int64_t size() const { return kProducts * (factors + products); }
 };
 
 // u[p * stride] = product p's factor from the first `count` of a vector of output channels of the
 // 3x3 weights at w, `tap` floats apart.
-[[gnu::always_inline]] inline void kernel_to_factors(const float* w, std::int64_t tap, int count,
-                                                     float* u, std::int64_t stride) {
-  const auto load = [count](const float* p) {
-    return count == kLanes ? simd::load(p) : simd::load_partial(p, count);
-  };
-  Vec columns[3][4];
-#pragma GCC unroll 3
-  for (int v = 0; v < 3; ++v) {
-    const Vec g[3] = {load(w + v * tap), load(w + (3 + v) * tap), load(w + (6 + v) * tap)};
-    transform_kernel(g, columns[v]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const Vec g[3] = {columns[0][i], columns[1][i], columns[2][i]};
-    Vec t[4];
-    transform_kernel(g, t);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) store_columns(u + (4 * i + j) * stride, t[j], count);
-  }
-}
-
-// Where the factors of input channel i and output channel `column` start.
-float* packed_at(float* packed, std::int64_t ic, std::int64_t oc, std::int64_t i,
-                 std::int64_t column) {
-  const std::int64_t n0 = column / kPanel * kPanel;
-  return packed + kProducts * n0 * ic + i * panel_width(oc, n0) + (column - n0);
+template <int Side>
+void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u, std::int64_t stride) {
+  constexpr int kSide = kPatch<Side>;
+  winograd::transform_square<3, kSide>(
+      [&](int i, int j) { return load_columns(w + (3 * i + j) * tap, count); },
+      [](const Vec(&g)[3], Vec(&t)[kSide]) { winograd::transform_kernel(g, t); },
+      [&](int i, int j, Vec t) { store_columns(u + (kSide * i + j) * stride, t, count); });
 }
 
 // products[p][tile][column] = sum over channels of factors[p][tile][channel] *
 // panel[p][channel][column].
-template <int NR>
+template <int Side, int NR>
 void multiply(std::int64_t ic, const Block& block, const float* factors, const float* panel,
-              float* products) {
+              std::int64_t stride, float* products) {
   Offsets<kGroup> offset;
   for (int j = 0; j < kGroup; ++j) offset[j] = j * block.factor_row;
-  for (int p = 0; p < kProducts; ++p, panel += ic * NR * kLanes) {
+  for (int p = 0; p < kProducts<Side>; ++p, panel += stride) {
     const float* v = factors + p * block.factors;
     float* to = products + p * block.products;
     for (std::int64_t first = 0; first < block.tiles; first += kTileRows) {
@@ -120,44 +103,27 @@ void multiply(std::int64_t ic, const Block& block, const float* factors, const f
   }
 }
 
-// One tile's four outputs from its products of one vector of columns, `stride` floats apart.
-[[gnu::always_inline]] inline void outputs_of(const float* products, std::int64_t stride,
-                                              Vec (&y)[4]) {
-  Vec columns[4][2];
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    Vec m[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) m[i] = simd::load(products + (4 * i + j) * stride);
-    transform_products(m, columns[j]);
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
-    const Vec m[4] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-    Vec out[2];
-    transform_products(m, out);
-    y[2 * i] = out[0];
-    y[2 * i + 1] = out[1];
-  }
-}
-
-// How a tile's outputs reach y: as four pixels, or as one.
+// How a tile's outputs reach y: each as a pixel, or 2x2 of them as one.
+template <int Side>
 struct EachPixel {
+  static constexpr int kSide = Side;
   StoreSum store;
   std::int64_t row, pixel;  // of y, in floats
 
-  [[gnu::always_inline]] void operator()(const Vec (&four)[4], Vec bias, const WinogradTile& tile,
-                                         std::int64_t at, int count) const {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      if (j / 2 < tile.rows && j % 2 < tile.columns) {
-        store(four[j], bias, at + j / 2 * row + j % 2 * pixel, count);
+  [[gnu::always_inline]] void operator()(const Vec (&out)[Side * Side], Vec bias,
+                                         const WinogradTile& tile, std::int64_t at,
+                                         int count) const {
+#pragma GCC unroll 9
+    for (int j = 0; j < Side * Side; ++j) {
+      if (j / Side < tile.rows && j % Side < tile.columns) {
+        store(out[j], bias, at + j / Side * row + j % Side * pixel, count);
       }
     }
   }
 };
 
 struct Maximum {
+  static constexpr int kSide = 2;
   StoreMax4 store;
 
   [[gnu::always_inline]] void operator()(const Vec (&four)[4], Vec bias, const WinogradTile&,
@@ -194,28 +160,41 @@ class Cursor {
   std::size_t next_ = 0;
 };
 
+// One tile's outputs from its products of one vector of columns, `stride` floats apart.
+template <int Side>
+[[gnu::always_inline]] inline void outputs_of(const float* products, std::int64_t stride,
+                                              Vec (&y)[Side * Side]) {
+  constexpr int kSide = kPatch<Side>;
+  winograd::transform_square<kSide, Side>(
+      [&](int i, int j) { return simd::load(products + (kSide * i + j) * stride); },
+      [](const Vec(&m)[kSide], Vec(&out)[Side]) { winograd::transform_products(m, out); },
+      [&](int i, int j, Vec out) { y[Side * i + j] = out; });
+}
+
 // The second and third stage for `count` tiles whose factors are made. walk: at the first of them.
 template <class Epilogue>
 void finish_tiles(const WinogradProduct& g, const Block& block, std::int64_t count,
                   const float* factors, const float* packed, const float* bias, float* products,
                   const Cursor& walk, const Epilogue& epilogue) {
+  constexpr int kSide = Epilogue::kSide;
+  const PackedFactors weights{kProducts<kSide>, g.ic, g.oc};
   for (std::int64_t n0 = 0; n0 < g.oc; n0 += kPanel) {
     const int vectors = panel_width(g.oc, n0) / kLanes;
-    const float* panel = packed + kProducts * n0 * g.ic;
+    const float* panel = packed + weights.panel(n0);
     if (vectors == kTileVectors) {
-      multiply<kTileVectors>(g.ic, block, factors, panel, products);
+      multiply<kSide, kTileVectors>(g.ic, block, factors, panel, weights.stride(n0), products);
     } else {
-      multiply<1>(g.ic, block, factors, panel, products);
+      multiply<kSide, 1>(g.ic, block, factors, panel, weights.stride(n0), products);
     }
     const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(g.oc - n0, kPanel))};
     for (int n = 0; n < vectors; ++n) {
       const Vec b = bias_of(bias, n0 + n * kLanes);
       Cursor cursor = walk;
       for (std::int64_t m = 0; m < count; ++m) {
-        Vec four[4];
-        outputs_of(products + m * kPanel + n * kLanes, block.products, four);
+        Vec out[kSide * kSide];
+        outputs_of<kSide>(products + m * kPanel + n * kLanes, block.products, out);
         const Cursor::Place place = cursor.next();
-        epilogue(four, b, *place.tile, place.y + n0 + n * kLanes, columns.in_vector(n));
+        epilogue(out, b, *place.tile, place.y + n0 + n * kLanes, columns.in_vector(n));
       }
     }
   }
@@ -224,8 +203,9 @@ void finish_tiles(const WinogradProduct& g, const Block& block, std::int64_t cou
 template <class Epilogue>
 void product(const WinogradProduct& g, std::int64_t images, const float* x, const float* packed,
              const float* bias, float* scratch, const Epilogue& epilogue) {
-  const std::int64_t most = tiles_together(g.ic, g.oc);
-  float* products = scratch + kProducts * Block(most, g.ic).factors;
+  constexpr int kSide = Epilogue::kSide;
+  const std::int64_t most = tiles_together({kProducts<kSide>, g.ic, g.oc});
+  float* products = scratch + kProducts<kSide> * Block(most, g.ic).factors;
   Cursor cursor(g, x);
   std::int64_t left = images * static_cast<std::int64_t>(g.tiles.size());
   while (left > 0) {
@@ -233,42 +213,41 @@ void product(const WinogradProduct& g, std::int64_t images, const float* x, cons
     const Block block(round_up(count, kTileRows), g.ic);
     const Cursor first = cursor;
     for (std::int64_t m = 0; m < count; ++m) {
-      transform_tile(g.ic, g.x_row, cursor.next().x, scratch + m * block.factor_row, block.factors);
+      winograd::patch_to_factors<kSide>(g.ic, g.x_row, cursor.next().x,
+                                        scratch + m * block.factor_row, block.factors);
     }
     finish_tiles(g, block, count, scratch, packed, bias, products, first, epilogue);
     left -= count;
   }
 }
 
-}  // namespace
-
-std::int64_t winograd_packed_size(std::int64_t ic, std::int64_t oc) {
-  return kProducts * packed_size(ic, oc);
-}
-
-std::int64_t winograd_scratch_size(std::int64_t ic, std::int64_t oc) {
-  return Block(tiles_together(ic, oc), ic).size();
-}
-
-void winograd_pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
-                   const float* w, float* packed) {
+// winograd_pack and winograd_pack_transposed.
+template <int Side>
+void pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc, const float* w,
+          float* packed) {
+  const PackedFactors factors{kProducts<Side>, ic, oc};
   for (std::int64_t c = 0; c < oc; c += kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(kLanes, oc - c));
-    const std::int64_t stride = ic * panel_width(oc, c / kPanel * kPanel);
+    const std::int64_t n0 = c / kPanel * kPanel;
+    float* to = packed + factors.panel(n0) + (c - n0);
     for (std::int64_t i = begin; i < end; ++i) {
-      kernel_to_factors(w + i * oc + c, ic * oc, count, packed_at(packed, ic, oc, i, c), stride);
+      kernel_to_factors<Side>(w + i * oc + c, ic * oc, count, to + i * panel_width(oc, n0),
+                              factors.stride(n0));
     }
   }
 }
 
-void winograd_pack_transposed(std::int64_t begin, std::int64_t end, std::int64_t ic,
-                              std::int64_t oc, const float* w, float* packed) {
+template <int Side>
+void pack_transposed(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
+                     const float* w, float* packed) {
   constexpr std::int64_t kSquare = kLanes * kLanes;
+  const PackedFactors factors{kProducts<Side>, oc, ic};
   alignas(simd::kVecBytes) float block[kTaps * kSquare];  // [tap][output channel][input channel]
   for (std::int64_t i = begin, next = begin; i < end; i = next) {
     next = std::min(end, round_up(i + 1, kLanes));
     const int rows = static_cast<int>(next - i);
-    const std::int64_t stride = oc * panel_width(ic, i / kPanel * kPanel);
+    const std::int64_t n0 = i / kPanel * kPanel;
+    float* to = packed + factors.panel(n0) + (i - n0);
     for (std::int64_t o = 0; o < oc; o += kLanes) {
       const int columns = static_cast<int>(std::min<std::int64_t>(kLanes, oc - o));
       for (int tap = 0; tap < kTaps; ++tap) {
@@ -281,16 +260,41 @@ void winograd_pack_transposed(std::int64_t begin, std::int64_t end, std::int64_t
         for (int r = 0; r < columns; ++r) simd::store(turned + r * kLanes, square[r]);
       }
       for (int r = 0; r < columns; ++r) {
-        kernel_to_factors(block + r * kLanes, kSquare, rows, packed_at(packed, oc, ic, o + r, i),
-                          stride);
+        kernel_to_factors<Side>(block + r * kLanes, kSquare, rows,
+                                to + (o + r) * panel_width(ic, n0), factors.stride(n0));
       }
     }
   }
 }
 
+}  // namespace
+
+std::int64_t winograd_packed_size(int side, std::int64_t ic, std::int64_t oc) {
+  return for_side(side, [&](auto s) { return PackedFactors{kProducts<s>, ic, oc}.size(); });
+}
+
+std::int64_t winograd_scratch_size(int side, std::int64_t ic, std::int64_t oc) {
+  return for_side(side, [&](auto s) {
+    const Block block(tiles_together({kProducts<s>, ic, oc}), ic);
+    return kProducts<s> * (block.factors + block.products);
+  });
+}
+
+void winograd_pack(int side, std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
+                   const float* w, float* packed) {
+  for_side(side, [&](auto s) { pack<s>(begin, end, ic, oc, w, packed); });
+}
+
+void winograd_pack_transposed(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
+                              std::int64_t oc, const float* w, float* packed) {
+  for_side(side, [&](auto s) { pack_transposed<s>(begin, end, ic, oc, w, packed); });
+}
+
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y) {
-  product(g, images, x, packed, bias, scratch, EachPixel{{bias, relu, y}, g.y_row, g.oc});
+  for_side(g.side, [&](auto s) {
+    product(g, images, x, packed, bias, scratch, EachPixel<s>{{bias, relu, y}, g.y_row, g.oc});
+  });
 }
 
 void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const float* x,

@@ -1,56 +1,155 @@
-// The transform of an input patch, Bt d B, which Winograd's forward product and its gradient with
-// respect to the weights share (winograd.hpp).
+// The transforms of Winograd's products in one dimension, for tiles of two and of three outputs,
+// the two dimensions made of them, and the transform of an input patch, which the forward product
+// and the gradient with respect to the weights share (winograd.hpp).
+//
+// Two outputs: the points 0, 1, -1 and infinity. Three: 1/2 besides, with which the error is two
+// thirds of that with 2.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "simd/vec.hpp"
 
-namespace convlet {
+namespace convlet::winograd {
 
-inline constexpr int kProducts = 16;  // of a transformed patch with transformed weights
+// Inputs that a tile of Side outputs sees, on a side, and its products.
+template <int Side>
+inline constexpr int kPatch = Side + 2;
+template <int Side>
+inline constexpr int kProducts = kPatch<Side> * kPatch<Side>;
 
-// Bt d: one column of a patch. The same function over rows gives Bt d B.
-[[gnu::always_inline]] inline void transform_patch(const simd::Vec (&d)[4], simd::Vec (&t)[4]) {
+// f(std::integral_constant<int, side>()) for a side known at run time.
+template <class F>
+decltype(auto) for_side(int side, F&& f) {
+  return side == 3 ? f(std::integral_constant<int, 3>{}) : f(std::integral_constant<int, 2>{});
+}
+
+using simd::Vec;
+
+// Bt d: one column of a patch.
+[[gnu::always_inline]] inline void transform_patch(const Vec (&d)[4], Vec (&t)[4]) {
   t[0] = d[0] - d[2];
   t[1] = d[1] + d[2];
   t[2] = d[2] - d[1];
   t[3] = d[1] - d[3];
 }
 
-// v[p * stride] = product p's factor from one vector of channels of the patch at x.
-template <class Load>
-[[gnu::always_inline]] inline void patch_to_factors(const float* x, std::int64_t row,
-                                                    std::int64_t pixel, float* v,
-                                                    std::int64_t stride, Load&& load) {
-  simd::Vec columns[4][4];  // [column][row]
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const simd::Vec d[4] = {load(x + j * pixel), load(x + row + j * pixel),
-                            load(x + 2 * row + j * pixel), load(x + 3 * row + j * pixel)};
-    transform_patch(d, columns[j]);
+[[gnu::always_inline]] inline void transform_patch(const Vec (&d)[5], Vec (&t)[5]) {
+  const Vec outer = d[3] - d[1];
+  t[0] = (d[0] - d[2]) + 2.0F * outer;
+  t[1] = d[3] + 0.5F * (d[2] - d[1]);
+  t[2] = (d[3] - d[2]) + 0.5F * (d[1] - d[2]);
+  t[3] = outer;
+  t[4] = (d[4] - d[2]) - 0.5F * outer;
+}
+
+// G g: one column of a kernel.
+[[gnu::always_inline]] inline void transform_kernel(const Vec (&g)[3], Vec (&t)[4]) {
+  const Vec outer = g[0] + g[2];
+  t[0] = g[0];
+  t[1] = 0.5F * (outer + g[1]);
+  t[2] = 0.5F * (outer - g[1]);
+  t[3] = g[2];
+}
+
+[[gnu::always_inline]] inline void transform_kernel(const Vec (&g)[3], Vec (&t)[5]) {
+  constexpr float kThird = 1.0F / 3;
+  const Vec outer = g[0] + g[2];
+  t[0] = g[0];
+  t[1] = outer + g[1];
+  t[2] = kThird * (g[1] - outer);
+  t[3] = (-2 * kThird) * ((4.0F * g[0] + 2.0F * g[1]) + g[2]);
+  t[4] = g[2];
+}
+
+// At m: one column of products.
+[[gnu::always_inline]] inline void transform_products(const Vec (&m)[4], Vec (&y)[2]) {
+  y[0] = m[0] + m[1] + m[2];
+  y[1] = m[1] - m[2] - m[3];
+}
+
+[[gnu::always_inline]] inline void transform_products(const Vec (&m)[5], Vec (&y)[3]) {
+  const Vec inner = m[1] + m[2];
+  y[0] = (m[0] + m[3]) + inner;
+  y[1] = (m[1] - m[2]) + 0.5F * m[3];
+  y[2] = (inner + m[4]) + 0.25F * m[3];
+}
+
+// A e: one column of a tile of gradients.
+[[gnu::always_inline]] inline void transform_gradient(const Vec (&e)[2], Vec (&t)[4]) {
+  t[0] = e[0];
+  t[1] = e[0] + e[1];
+  t[2] = e[0] - e[1];
+  t[3] = -e[1];
+}
+
+[[gnu::always_inline]] inline void transform_gradient(const Vec (&e)[3], Vec (&t)[5]) {
+  const Vec outer = e[0] + e[2];
+  t[0] = e[0];
+  t[1] = outer + e[1];
+  t[2] = outer - e[1];
+  t[3] = e[0] + 0.5F * (e[1] + 0.5F * e[2]);
+  t[4] = e[2];
+}
+
+// Gt m: one column of sums.
+[[gnu::always_inline]] inline void transform_sums(const Vec (&m)[4], Vec (&g)[3]) {
+  const Vec inner = 0.5F * (m[1] + m[2]);
+  g[0] = m[0] + inner;
+  g[1] = 0.5F * (m[1] - m[2]);
+  g[2] = inner + m[3];
+}
+
+[[gnu::always_inline]] inline void transform_sums(const Vec (&m)[5], Vec (&g)[3]) {
+  constexpr float kThird = 1.0F / 3;
+  const Vec third = kThird * m[2];
+  const Vec fourth = (2 * kThird) * m[3];
+  const Vec inner = m[1] - third;
+  g[0] = (m[0] + inner) - 4.0F * fourth;
+  g[1] = (m[1] + third) - 2.0F * fourth;
+  g[2] = (inner + m[4]) - fourth;
+}
+
+// store(i, j, element) of M X Mt, R x R, where transform(column, out) multiplies a column of N by M
+// and load(i, j) is an element of X.
+template <int N, int R, class Load, class Transform, class Store>
+[[gnu::always_inline]] inline void transform_square(Load&& load, Transform&& transform,
+                                                    Store&& store) {
+  Vec columns[N][R];
+#pragma GCC unroll 5
+  for (int j = 0; j < N; ++j) {
+    Vec column[N];
+#pragma GCC unroll 5
+    for (int i = 0; i < N; ++i) column[i] = load(i, j);
+    transform(column, columns[j]);
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const simd::Vec d[4] = {columns[0][i], columns[1][i], columns[2][i], columns[3][i]};
-    simd::Vec t[4];
-    transform_patch(d, t);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) simd::store(v + (4 * i + j) * stride, t[j]);
+#pragma GCC unroll 5
+  for (int i = 0; i < R; ++i) {
+    Vec row[N];
+    Vec out[R];
+#pragma GCC unroll 5
+    for (int j = 0; j < N; ++j) row[j] = columns[j][i];
+    transform(row, out);
+#pragma GCC unroll 5
+    for (int j = 0; j < R; ++j) store(i, j, out[j]);
   }
 }
 
-// The factors of one patch, all channels: v[p][tile][channel], product p at distance `stride`.
-inline void transform_tile(std::int64_t ic, std::int64_t x_row, const float* x, float* v,
-                           std::int64_t stride) {
+// The factors of one patch, all channels: v[p * stride + channel] is that of product p.
+template <int Side>
+void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float* v,
+                      std::int64_t stride) {
+  constexpr int kSide = kPatch<Side>;
+  const auto transform = [&](std::int64_t c, auto count) {
+    transform_square<kSide, kSide>(
+        [&](int i, int j) { return simd::load_partial(x + i * x_row + j * ic + c, count); },
+        [](const Vec(&d)[kSide], Vec(&t)[kSide]) { transform_patch(d, t); },
+        [&](int i, int j, Vec t) { simd::store(v + (kSide * i + j) * stride + c, t); });
+  };
   std::int64_t c = 0;
-  for (; c + simd::kLanes <= ic; c += simd::kLanes) {
-    patch_to_factors(x + c, x_row, ic, v + c, stride, [](const float* p) { return simd::load(p); });
-  }
-  const int rest = static_cast<int>(ic - c);
-  if (rest == 0) return;
-  patch_to_factors(x + c, x_row, ic, v + c, stride,
-                   [rest](const float* p) { return simd::load_partial(p, rest); });
+  for (; c + simd::kLanes <= ic; c += simd::kLanes) transform(c, simd::Whole{});
+  if (c < ic) transform(c, static_cast<int>(ic - c));
 }
 
-}  // namespace convlet
+}  // namespace convlet::winograd

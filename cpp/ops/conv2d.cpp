@@ -22,7 +22,7 @@ namespace {
 // What one non-zero of dz costs in each of the two sparse gradients, in units of what one element
 // of dz costs in the dense gradient with respect to the weights. Measured on Sapphire Rapids, 3x3:
 // sparse and dense break even at 95 % of non-zeros for 5x5x64 to 64 filters, 60 % for 18x18x64 to
-// 64 and 48 % for 34x34x32 to 32, where the formula of is_sparse gives 94, 57 and 53.
+// 64 and 48 % for 34x34x32 to 32, where the formula of sparse_gradients gave 94, 57 and 53.
 constexpr double kNonZeroCost = 2.0;
 
 constexpr std::int64_t kMostSums = std::int64_t{1} << 19;  // floats; see winograd_gradient
@@ -30,16 +30,17 @@ constexpr std::int64_t kMostSums = std::int64_t{1} << 19;  // floats; see winogr
 // Outputs that are computed: all, or those in whole 2x2 windows.
 std::int64_t computed(std::int64_t size, bool pool) { return pool ? size / 2 * 2 : size; }
 
-bool uses_winograd(const Convolution& c, bool pool) {
-  return winograd_pays(c, computed(c.window.oh, pool), computed(c.window.ow, pool));
+int winograd_side(const Convolution& c, bool pool) {
+  return winograd_side(c, computed(c.window.oh, pool), computed(c.window.ow, pool), pool);
 }
 
 // The convolution with its input padded to whole tiles where Winograd needs that.
 Convolution with_whole_tiles(Convolution c, bool pool) {
-  if (!uses_winograd(c, pool)) return c;
+  const int side = winograd_side(c, pool);
+  if (side == 0) return c;
   Window2D& w = c.window;
-  w.ph = std::max(w.ph, round_up(computed(w.oh, pool), 2) + w.kh - 1);
-  w.pw = std::max(w.pw, round_up(computed(w.ow, pool), 2) + w.kw - 1);
+  w.ph = std::max(w.ph, round_up(computed(w.oh, pool), side) + w.kh - 1);
+  w.pw = std::max(w.pw, round_up(computed(w.ow, pool), side) + w.kw - 1);
   elements({w.ph, w.pw, w.ic});
   return c;
 }
@@ -47,7 +48,7 @@ Convolution with_whole_tiles(Convolution c, bool pool) {
 // Whether two neighbouring pixels' results go into one vector.
 bool uses_twins(const Convolution& c, bool pool) {
   return pool && c.window.ic == 1 && c.window.sw == 1 && fits_twins(c.oc) && !c.pairs &&
-         !uses_winograd(c, pool);
+         winograd_side(c, pool) == 0;
 }
 
 // What the rows of the output, pixels or windows, see of an image that may well be blank in places:
@@ -77,17 +78,18 @@ class Conv2D final : public Op {
         sources_(elements(output_shape()) / c_.oc),
         table_(c_.window, order_of(pool), c_.groups),
         item_table_(c_.item_window(), order_of(pool), c_.groups),
-        winograd_(uses_winograd(c_, pool)),
+        side_(winograd_side(c_, pool)),
         twins_(uses_twins(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
         regions_(regions_of(c_, pool)),
         forward_packed_(forward_packed_size()) {
     const Window2D& w = c_.window;
     images_together_ = w.padded() || c_.pairs ? images_together(w.oh * w.ow) : 1;
-    if (winograd_ && pool) {
-      tiles_ = winograd_tiles(w.oh / 2 * 2, w.ow / 2 * 2, w.pw, w.ic, w.ow / 2 * c_.oc, c_.oc);
-    } else if (winograd_) {
-      tiles_ = winograd_tiles(w.oh, w.ow, w.pw, w.ic, 2 * w.ow * c_.oc, 2 * c_.oc);
+    if (side_ > 0 && pool) {
+      tiles_ =
+          winograd_tiles(side_, w.oh / 2 * 2, w.ow / 2 * 2, w.pw, w.ic, w.ow / 2 * c_.oc, c_.oc);
+    } else if (side_ > 0) {
+      tiles_ = winograd_tiles(side_, w.oh, w.ow, w.pw, w.ic, side_ * w.ow * c_.oc, side_ * c_.oc);
     } else {
       for (std::int64_t i = 0; i < sources_; ++i) {
         out_.push_back(static_cast<std::int32_t>(i * c_.oc));
@@ -99,7 +101,7 @@ class Conv2D final : public Op {
 
   Storage storage(bool training) const override {
     std::int64_t forward = images_together_ * padded_size();
-    if (winograd_) forward += winograd_scratch_size(c_.window.ic, c_.oc);
+    if (side_ > 0) forward += winograd_scratch_size(side_, c_.window.ic, c_.oc);
     if (c_.pairs) forward += images_together_ * item_image();
     forward += order_size();
     if (!training) return {.packed = forward_packed_, .scratch = forward};
@@ -116,9 +118,9 @@ class Conv2D final : public Op {
       if (!few_taps_) storage.workspace = sparse_->workspace_size();
     }
     if (winograd_gradient()) {
-      const std::int64_t scratch = winograd_gradient_scratch_size(c_.window.ic, c_.oc);
+      const std::int64_t scratch = winograd_gradient_scratch_size(side_, c_.window.ic, c_.oc);
       storage.scratch = std::max(storage.scratch, scratch);
-      storage.workspace += winograd_sums_size(c_.window.ic, c_.oc);
+      storage.workspace += winograd_sums_size(side_, c_.window.ic, c_.oc);
     }
     if (dense_data_) {
       storage.packed += dense_data_->packed_size();
@@ -149,10 +151,10 @@ class Conv2D final : public Op {
 
   void backward(const BackwardArgs& a) const override {
     if (c_.relu) activate_backward(Activation::kRelu, a.rows, y_size(), a.y, a.dy, a.dy);
-    const bool sparse = is_sparse(a);
-    if (a.gradient != nullptr) parameter_gradients(a, sparse);
+    const Sparse sparse = sparse_gradients(a);
+    if (a.gradient != nullptr) parameter_gradients(a, sparse.weights);
     if (a.dx == nullptr) return;
-    if (!sparse) {
+    if (!sparse.data) {
       (*dense_data_)(a.rows, a.packed + dense_packed_at(), a.dy, a.scratch, a.dx);
     } else {
       for (std::int64_t row = 0; row < a.rows; ++row) sparse_data(a, row);
@@ -162,7 +164,7 @@ class Conv2D final : public Op {
   void finish_gradient(float* workspace, float* gradient) const override {
     if (sparse_ && !few_taps_) sparse_->finish(workspace, gradient);
     if (winograd_gradient()) {
-      winograd_finish_gradient(c_.window.ic, c_.oc, winograd_sums(workspace), gradient);
+      winograd_finish_gradient(side_, c_.window.ic, c_.oc, winograd_sums(workspace), gradient);
     }
   }
 
@@ -173,8 +175,8 @@ class Conv2D final : public Op {
 
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
-    if (winograd_) {
-      winograd_pack(begin, end, c_.window.ic, c_.oc, parameters, packed);
+    if (side_ > 0) {
+      winograd_pack(side_, begin, end, c_.window.ic, c_.oc, parameters, packed);
     } else if (twins_) {
       pack_twins(c_.depth(), c_.oc, parameters, packed);
     } else {
@@ -196,7 +198,7 @@ class Conv2D final : public Op {
   }
 
   std::int64_t forward_packed_size() const {
-    if (winograd_) return winograd_packed_size(c_.window.ic, c_.oc);
+    if (side_ > 0) return winograd_packed_size(side_, c_.window.ic, c_.oc);
     if (twins_) return packed_twins_size(c_.depth());
     return c_.packed_size();
   }
@@ -221,12 +223,12 @@ class Conv2D final : public Op {
 
   WinogradProduct tiles(std::span<const WinogradTile> of) const {
     const Window2D& w = c_.window;
-    return {of, w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(), y_size(), w.ic, c_.oc};
+    return {side_, of, w.pw * w.ic, w.ow * c_.oc, pad_.padded_size(), y_size(), w.ic, c_.oc};
   }
-  // Whether the dense gradient of the weights is summed in Winograd's form: 16 sums for 9 weights,
-  // which every slice of rows moves through the cache.
+  // Whether the dense gradient of the weights is summed in Winograd's form: 16 or 25 sums for 9
+  // weights, which every slice of rows moves through the cache.
   bool winograd_gradient() const {
-    return winograd_ && !pool_ && winograd_sums_size(c_.window.ic, c_.oc) <= kMostSums;
+    return side_ > 0 && !pool_ && winograd_sums_size(side_, c_.window.ic, c_.oc) <= kMostSums;
   }
   float* winograd_sums(float* workspace) const {
     return workspace + (sparse_ && !few_taps_ ? sparse_->workspace_size() : 0);
@@ -235,7 +237,7 @@ class Conv2D final : public Op {
   void product(const ForwardArgs& a, Part part, std::int64_t rows, const float* x, float* y) const {
     const float* bias = c_.bias_of(a.parameters);
     auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
-    if (winograd_) {
+    if (side_ > 0) {
       const WinogradProduct g = tiles(part.of(tiles_));
       float* scratch = a.scratch + images_together_ * padded_size();
       if (pool_) {
@@ -319,20 +321,21 @@ class Conv2D final : public Op {
     }
   }
 
-  // The dense gradient with respect to the data computes every input pixel, not only those dz
-  // touches.
-  bool is_sparse(const BackwardArgs& a) const {
-    if (pool_ || !sparse_) return pool_;
-    const bool data = a.dx != nullptr;
-    double dense_pixels =
-        static_cast<double>(sources_) * (winograd_gradient() ? kWinogradCost : 1.0);
-    if (data) {
-      dense_pixels +=
-          dense_data_->relative_cost() * static_cast<double>(c_.window.ih * c_.window.iw);
-    }
-    const auto non_zeros = static_cast<double>(count_non_zeros(a.rows * y_size(), a.dy));
-    return non_zeros * (data ? 2.0 : 1.0) * kNonZeroCost <
-           static_cast<double>(a.rows * c_.oc) * dense_pixels;
+  // Which gradients are made from the non-zeros of dz alone. The dense gradient with respect to the
+  // data computes every input pixel, not only those dz touches.
+  struct Sparse {
+    bool weights;
+    bool data;
+  };
+  Sparse sparse_gradients(const BackwardArgs& a) const {
+    if (pool_ || !sparse_) return {pool_, pool_};
+    const Window2D& w = c_.window;
+    const double sparse =
+        kNonZeroCost * static_cast<double>(count_non_zeros(a.rows * y_size(), a.dy));
+    const auto each = static_cast<double>(a.rows * c_.oc);  // of a pixel, in dense gradients
+    const double weights = winograd_gradient() ? relative_cost(side_, w.oh, w.ow) : 1.0;
+    return {sparse < each * weights * static_cast<double>(sources_),
+            sparse < each * dense_data_->relative_cost() * static_cast<double>(w.ih * w.iw)};
   }
 
   void parameter_gradients(const BackwardArgs& a, bool sparse) const {
@@ -394,9 +397,9 @@ class Conv2D final : public Op {
   std::int64_t sources_;  // rows of y: pixels, or windows
   PatchTable table_;
   PatchTable item_table_;  // of the direct product's operands
-  bool winograd_;
-  bool twins_;     // two pixels' results to a vector
-  bool few_taps_;  // the gradient of the weights comes from all of dz
+  int side_;               // of Winograd's tiles; 0: the product is direct
+  bool twins_;             // two pixels' results to a vector
+  bool few_taps_;          // the gradient of the weights comes from all of dz
   std::optional<RegionGrid> regions_;
   std::int64_t forward_packed_;
   std::vector<std::int32_t> out_;  // the results' places in the direct product

@@ -117,28 +117,50 @@ PatchTable::PatchTable(const Window2D& w, Order order, std::int64_t groups, bool
   }
 }
 
-bool winograd_pays(const Convolution& c, std::int64_t oh, std::int64_t ow) {
+namespace {
+
+std::int64_t winograd_products(int side, std::int64_t oh, std::int64_t ow) {
+  const std::int64_t patch = side + 2;
+  return patch * patch * ((oh + side - 1) / side) * ((ow + side - 1) / side);
+}
+
+std::int64_t direct_products(std::int64_t oh, std::int64_t ow) { return 9 * oh * ow; }
+
+}  // namespace
+
+int winograd_side(const Convolution& c, std::int64_t oh, std::int64_t ow, bool pool) {
   // Measured on Sapphire Rapids (34x34 images, 32 filters, direct / Winograd): 3 channels 0.84, 16
   // channels 1.5, 32 channels 1.54; 13x13x32 to 64 filters 1.7.
   constexpr std::int64_t kChannels = 8;
-  // A block of up to four pixels takes 16 products in place of nine a pixel; they must be 1.4 times
-  // fewer. 3x3 pixels of 64 channels (1.27 times fewer): 0.93; 5x5 (1.56): 1.1.
-  const std::int64_t tiles = (oh + 1) / 2 * ((ow + 1) / 2);
   const Window2D& w = c.window;
-  return c.winograd && c.groups == 1 && w.kh == 3 && w.kw == 3 && w.sh == 1 && w.sw == 1 &&
-         w.dh == 1 && w.dw == 1 && w.ic >= kChannels && c.oc >= kChannels &&
-         7 * 16 * tiles < 5 * 9 * oh * ow;
+  const bool can = c.winograd && c.groups == 1 && w.kh == 3 && w.kw == 3 && w.sh == 1 &&
+                   w.sw == 1 && w.dh == 1 && w.dw == 1 && w.ic >= kChannels && c.oc >= kChannels;
+  const std::int64_t of_two = winograd_products(2, oh, ow);
+  const std::int64_t of_three = winograd_products(3, oh, ow);
+  const int side = !pool && 5 * of_three <= 4 * of_two ? 3 : 2;
+  // There must be 1.4 times fewer products than direct ones. With tiles of 2x2, 3x3 pixels of 64
+  // channels (1.27 times fewer): 0.93; 5x5 (1.56): 1.1.
+  const bool pays = 7 * winograd_products(side, oh, ow) < 5 * direct_products(oh, ow);
+  return can && pays ? side : 0;
 }
 
-std::vector<WinogradTile> winograd_tiles(std::int64_t oh, std::int64_t ow, std::int64_t pw,
-                                         std::int64_t ic, std::int64_t y_row, std::int64_t y_tile) {
+double relative_cost(int side, std::int64_t oh, std::int64_t ow) {
+  if (side == 0) return 1.0;
+  constexpr double kProduct = 1.35;  // of transformed factors, with its share of the transforms
+  return kProduct * static_cast<double>(winograd_products(side, oh, ow)) /
+         static_cast<double>(direct_products(oh, ow));
+}
+
+std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
+                                         std::int64_t pw, std::int64_t ic, std::int64_t y_row,
+                                         std::int64_t y_tile) {
   std::vector<WinogradTile> tiles;
-  for (std::int64_t oy = 0; oy < oh; oy += 2) {
-    for (std::int64_t ox = 0; ox < ow; ox += 2) {
+  for (std::int64_t oy = 0; oy < oh; oy += side) {
+    for (std::int64_t ox = 0; ox < ow; ox += side) {
       tiles.push_back({static_cast<std::int32_t>((oy * pw + ox) * ic),
-                       static_cast<std::int32_t>(oy / 2 * y_row + ox / 2 * y_tile),
-                       static_cast<std::int8_t>(std::min<std::int64_t>(2, oh - oy)),
-                       static_cast<std::int8_t>(std::min<std::int64_t>(2, ow - ox))});
+                       static_cast<std::int32_t>(oy / side * y_row + ox / side * y_tile),
+                       static_cast<std::int8_t>(std::min<std::int64_t>(side, oh - oy)),
+                       static_cast<std::int8_t>(std::min<std::int64_t>(side, ow - ox))});
     }
   }
   return tiles;
@@ -149,19 +171,21 @@ std::int64_t images_together(std::int64_t pixels) {
   return std::max<std::int64_t>(1, kPixels / pixels);
 }
 
-DataGradient::DataGradient(const Convolution& convolution) : convolution_(convolution) {
+DataGradient::DataGradient(const Convolution& convolution)
+    : convolution_(convolution),
+      side_(winograd_side(convolution, convolution.window.ih, convolution.window.iw, false)) {
   const Window2D& w = convolution.window;
   dz_pad_ = pad_of_gradient(w, convolution.oc);
-  const bool winograd = winograd_pays(convolution, w.ih, w.iw);
-  if (winograd) {
-    dz_pad_.ph += w.ih % 2;
-    dz_pad_.pw += w.iw % 2;
+  if (side_ > 0) {
+    dz_pad_.ph += round_up(w.ih, side_) - w.ih;
+    dz_pad_.pw += round_up(w.iw, side_) - w.iw;
   }
   elements({dz_pad_.ph, dz_pad_.pw, dz_pad_.c});
   images_together_ = images_together(w.ih * w.iw);
-  if (winograd) {
-    tiles_ = winograd_tiles(w.ih, w.iw, dz_pad_.pw, convolution.oc, 2 * w.iw * w.ic, 2 * w.ic);
-    packed_size_ = winograd_packed_size(convolution.oc, w.ic);
+  if (side_ > 0) {
+    tiles_ = winograd_tiles(side_, w.ih, w.iw, dz_pad_.pw, convolution.oc, side_ * w.iw * w.ic,
+                            side_ * w.ic);
+    packed_size_ = winograd_packed_size(side_, convolution.oc, w.ic);
     return;
   }
   Pad2D items = dz_pad_;
@@ -178,8 +202,8 @@ std::int64_t DataGradient::scratch_size() const {
   if (convolution_.pairs) {
     return padded + images_together_ * dz_pad_.ph * dz_pad_.pw * pairs_of(dz_pad_.c);
   }
-  if (tiles_.empty()) return padded;
-  return padded + winograd_scratch_size(convolution_.oc, convolution_.window.ic);
+  if (side_ == 0) return padded;
+  return padded + winograd_scratch_size(side_, convolution_.oc, convolution_.window.ic);
 }
 
 std::int64_t DataGradient::group_packed_size(const GradientPhase& phase) const {
@@ -192,7 +216,7 @@ void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* param
   const std::int64_t ic = convolution_.group_ic();
   const std::int64_t oc = convolution_.group_oc();
   const std::int64_t row = convolution_.oc;
-  if (!tiles_.empty()) return winograd_pack_transposed(begin, end, ic, oc, parameters, packed);
+  if (side_ > 0) return winograd_pack_transposed(side_, begin, end, ic, oc, parameters, packed);
   const std::int64_t rows = convolution_.items(oc);  // of a tap
   for (std::size_t i = 0; i < phases_.size(); ++i) {
     const GradientPhase& phase = phases_[i];
@@ -230,9 +254,9 @@ void DataGradient::multiply(std::int64_t images, const float* packed, const floa
   const std::int64_t oc = convolution_.oc;
   const std::int64_t x_size = w.ih * w.iw * w.ic;
   const std::int64_t dz_size = dz_pad_.padded_size();
-  if (!tiles_.empty()) {
+  if (side_ > 0) {
     const WinogradProduct product{
-        part.of(tiles_), dz_pad_.pw * oc, w.iw * w.ic, dz_size, x_size, oc, w.ic};
+        side_, part.of(tiles_), dz_pad_.pw * oc, w.iw * w.ic, dz_size, x_size, oc, w.ic};
     // The patch of dx's first pixel starts at row w.top, column w.left.
     const float* dz = scratch + (w.top * dz_pad_.pw + w.left) * oc;
     return winograd_product(product, images, dz, packed, bias, relu,

@@ -88,15 +88,17 @@ class PatchTable {
   std::int32_t run_length_;
 };
 
-// About what a product by Winograd costs, relative to the direct one.
-inline constexpr double kWinogradCost = 0.6;
-// Whether Winograd's F(2x2, 3x3) beats the direct product for outputs of oh x ow.
-bool winograd_pays(const Convolution& convolution, std::int64_t oh, std::int64_t ow);
+// The side of Winograd's tiles over outputs of oh x ow, 2 where they are to be the windows of a
+// pooling; 0: the direct product is faster.
+int winograd_side(const Convolution& convolution, std::int64_t oh, std::int64_t ow, bool pool);
+// About what the product costs with tiles of that side, relative to the direct one.
+double relative_cost(int winograd_side, std::int64_t oh, std::int64_t ow);
 
 // Winograd's tiles over oh x ow outputs from a padded image of pw columns of ic floats. Results of
 // a tile start y_row floats after those of the tile above and y_tile after those of the one before.
-std::vector<WinogradTile> winograd_tiles(std::int64_t oh, std::int64_t ow, std::int64_t pw,
-                                         std::int64_t ic, std::int64_t y_row, std::int64_t y_tile);
+std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
+                                         std::int64_t pw, std::int64_t ic, std::int64_t y_row,
+                                         std::int64_t y_tile);
 
 // Images to work on at once so that together they fill the kernels' tiles.
 std::int64_t images_together(std::int64_t pixels);
@@ -110,7 +112,9 @@ class DataGradient {
   std::int64_t packed_size() const { return packed_size_; }
   std::int64_t scratch_size() const;
   // About the work of this gradient, relative to the direct product.
-  double relative_cost() const { return tiles_.empty() ? 1.0 : kWinogradCost; }
+  double relative_cost() const {
+    return convlet::relative_cost(side_, convolution_.window.ih, convolution_.window.iw);
+  }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
   void operator()(std::int64_t images, const float* packed, const float* dz, float* scratch,
                   float* dx) const {
@@ -133,6 +137,7 @@ class DataGradient {
   Pad2D dz_pad_;
   std::vector<GradientPhase> phases_;
   std::vector<std::int64_t> packed_at_;  // of each phase
+  int side_;                             // of Winograd's tiles, or 0
   std::vector<WinogradTile> tiles_;      // in place of the one phase of a 3x3 convolution
   std::int64_t packed_size_ = 0;
   std::int64_t images_together_;
