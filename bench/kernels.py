@@ -60,17 +60,19 @@ class Case(NamedTuple):
     zeros: float = 0.0  # share of the input's elements
 
 
-def conv(size: int, channels: int, filters: int, *then: str, padding: str = "valid") -> Case:
-    """A 3x3 convolution of a square image."""
+def conv(
+    size: int, channels: int, filters: int, *then: str, padding: str = "valid", taps: int = 3
+) -> Case:
+    """A convolution of a square image with a square kernel of so many taps on a side."""
     attributes = {
         "filters": filters,
-        "kernel_size": (3, 3),
+        "kernel_size": (taps, taps),
         "strides": (1, 1),
         "padding": padding,
         "use_bias": True,
     }
     ops = [("conv2d", attributes), *(THEN[name] for name in then)]
-    name = "-".join(["conv", f"{size}x{size}x{channels}", str(filters), padding, *then])
+    name = "-".join([f"conv{taps}" if taps != 3 else "conv", f"{size}x{size}x{channels}", str(filters), padding, *then])
     return Case(name, (size, size, channels), ops)
 
 
@@ -100,6 +102,8 @@ CASES = [
     conv(15, 64, 64, "relu", "pool"),
     dense(2304, 512),
     pool(30, 32),
+    conv(28, 1, 6, "relu", "pool", padding="same", taps=5),  # LeNet-5's
+    conv(14, 6, 16, "relu", "pool", taps=5),
     dense(784, 512, zeros=0.81),  # an MLP's on MNIST
 ]
 

@@ -44,8 +44,10 @@ struct AccumulatePatches {
   void operator()(const List& list) const {
     const float* start[R];
     Vec sums[R][V];
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       start[r] = x + run[r];
+#pragma GCC unroll 16
       for (int v = 0; v < V; ++v) sums[r][v] = simd::load(dw + r * row + v * kLanes);
     }
     for (std::int32_t i = 0; i < list.count; ++i) {
@@ -58,7 +60,9 @@ struct AccumulatePatches {
           sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
       for (int v = 0; v < V; ++v) simd::store(dw + r * row + v * kLanes, sums[r][v]);
     }
   }
@@ -94,8 +98,10 @@ struct ScatterPatches {
   void scatter(const std::uint64_t* marked, std::int64_t words, const float* dy, float* to) const {
     constexpr int kLast = (V - 1) * kLanes;
     Vec sums[R][V];
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const float* from = to + run[r];
+#pragma GCC unroll 16
       for (int v = 0; v < V - 1; ++v) sums[r][v] = simd::load(from + v * kLanes);
       sums[r][V - 1] = load_columns(from + kLast, tail);
     }
@@ -113,7 +119,9 @@ struct ScatterPatches {
         }
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
       for (int v = 0; v < V - 1; ++v) simd::store(to + run[r] + v * kLanes, sums[r][v]);
       store_columns(to + run[r] + kLast, sums[r][V - 1], tail);
     }
