@@ -72,7 +72,15 @@ def conv(
         "use_bias": True,
     }
     ops = [("conv2d", attributes), *(THEN[name] for name in then)]
-    name = "-".join([f"conv{taps}" if taps != 3 else "conv", f"{size}x{size}x{channels}", str(filters), padding, *then])
+    name = "-".join(
+        [
+            f"conv{taps}" if taps != 3 else "conv",
+            f"{size}x{size}x{channels}",
+            str(filters),
+            padding,
+            *then,
+        ]
+    )
     return Case(name, (size, size, channels), ops)
 
 

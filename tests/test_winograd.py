@@ -145,6 +145,44 @@ def test_error_of_the_data_gradient_is_within_the_documented_bound(
     assert_within(dx, expected, plain_bound(dy, turned) + EPS * np.abs(expected))
 
 
+def adjoint_bound(w: np.ndarray, dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The bound of winograd_add_data_gradient in kernels/winograd.hpp; the tiles cover dy."""
+    _, oh, ow, filters = dy.shape
+    side = oracle.winograd_side(oh, ow)
+    of = oracle.WINOGRAD[side]
+    kernel = np.einsum("ad,decf,be->abcf", of.kernel, np.abs(w).astype(np.float64), of.kernel)
+    magnitude = np.zeros(shape)
+    for top in range(0, oh, side):
+        for left in range(0, ow, side):
+            tile = np.abs(dy[:, top : top + side, left : left + side])
+            factors = np.einsum("ya,nyzf,zb->nabf", of.output, tile, of.output)
+            products = np.einsum("nabf,abcf->nabc", factors, kernel)
+            patch = np.einsum("ay,nabc,bz->nyzc", of.input, products, of.input)
+            magnitude[:, top : top + side + 2, left : left + side + 2] += patch
+    overlapping = 4
+    return (filters + of.roundings + overlapping) * EPS * magnitude
+
+
+@pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
+@pytest.mark.parametrize("size", [(5, 5), (8, 8), (8, 5), (6, 10)])
+def test_error_of_the_adjoint_is_within_the_documented_bound(
+    core: ModuleType,
+    rng: np.random.Generator,
+    channels: int,
+    filters: int,
+    size: tuple[int, int],
+) -> None:
+    """Gradients of small images that are not padded, whose outputs are whole tiles."""
+    x, w, _ = random_case(rng, channels, filters, size)
+    network = conv_network(core, x.shape[1:], filters, "valid")
+    network.set_parameter(0, w)
+    dy = rng.standard_normal((len(x), *network.output_shape)).astype(np.float32)
+    for _ in range(2):  # nothing is left over from the first time
+        dx, _ = network.vector_jacobian_product(x, dy)
+        expected = oracle.conv2d_backward(x, w, dy, (1, 1), "valid")[0]
+        assert_within(dx, expected, adjoint_bound(w, dy, x.shape) + EPS * np.abs(expected))
+
+
 @pytest.mark.parametrize(("channels", "filters"), [*CHANNELS, (130, 129)])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("size", SIZES)

@@ -103,48 +103,18 @@ void multiply(std::int64_t ic, const Block& block, const float* factors, const f
   }
 }
 
-// How a tile's outputs reach y: each as a pixel, or 2x2 of them as one.
-template <int Side>
-struct EachPixel {
-  static constexpr int kSide = Side;
-  StoreSum store;
-  std::int64_t row, pixel;  // of y, in floats
-
-  [[gnu::always_inline]] void operator()(const Vec (&out)[Side * Side], Vec bias,
-                                         const WinogradTile& tile, std::int64_t at,
-                                         int count) const {
-#pragma GCC unroll 9
-    for (int j = 0; j < Side * Side; ++j) {
-      if (j / Side < tile.rows && j % Side < tile.columns) {
-        store(out[j], bias, at + j / Side * row + j % Side * pixel, count);
-      }
-    }
-  }
-};
-
-struct Maximum {
-  static constexpr int kSide = 2;
-  StoreMax4 store;
-
-  [[gnu::always_inline]] void operator()(const Vec (&four)[4], Vec bias, const WinogradTile&,
-                                         std::int64_t at, int count) const {
-    store(four, bias, at, count);
-  }
-};
-
 // A walk over the tiles of all images.
 class Cursor {
  public:
-  Cursor(const WinogradProduct& g, const float* x) : g_(g), x_(x) {}
+  explicit Cursor(const WinogradProduct& g) : g_(g) {}
 
   struct Place {
-    const WinogradTile* tile;
-    const float* x;
-    std::int64_t y;
+    const WinogradTile& tile;
+    std::int64_t x, y;  // from the first image on
   };
   Place next() {
     const WinogradTile& tile = g_.tiles[next_];
-    const Place place{&tile, x_ + tile.x, y_ + tile.y};
+    const Place place{tile, x_ + tile.x, y_ + tile.y};
     if (++next_ == g_.tiles.size()) {
       next_ = 0;
       x_ += g_.x_image;
@@ -155,73 +125,144 @@ class Cursor {
 
  private:
   const WinogradProduct& g_;
-  const float* x_;
+  std::int64_t x_ = 0;
   std::int64_t y_ = 0;
   std::size_t next_ = 0;
 };
 
-// One tile's outputs from its products of one vector of columns, `stride` floats apart.
+// What the forward products have in common: factors come from patches of x, a tile's products
+// become outputs, which store(tile, outputs, bias, at, count) brings to y.
+template <int Side, class Store>
+struct Forward {
+  static constexpr int kSide = Side;
+  const WinogradProduct& g;
+  const float* x;
+  const float* bias;
+  Store store;
+
+  std::int64_t channels() const { return g.ic; }
+  std::int64_t columns() const { return g.oc; }
+
+  void to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
+    winograd::patch_to_factors<Side>(g.ic, g.x_row, x + place.x, v, stride);
+  }
+
+  // Of one vector of columns.
+  [[gnu::always_inline]] void from_products(const float* products, std::int64_t stride,
+                                            const Cursor::Place& place, std::int64_t column,
+                                            int count) const {
+    constexpr int kSquare = kPatch<Side>;
+    Vec out[Side * Side];
+    winograd::transform_square<kSquare, Side>(
+        [&](int i, int j) { return simd::load(products + (kSquare * i + j) * stride); },
+        [](const Vec(&m)[kSquare], Vec(&y)[Side]) { winograd::transform_products(m, y); },
+        [&](int i, int j, Vec y) { out[Side * i + j] = y; });
+    store(place.tile, out, bias_of(bias, column), place.y + column, count);
+  }
+};
+
 template <int Side>
-[[gnu::always_inline]] inline void outputs_of(const float* products, std::int64_t stride,
-                                              Vec (&y)[Side * Side]) {
-  constexpr int kSide = kPatch<Side>;
-  winograd::transform_square<kSide, Side>(
-      [&](int i, int j) { return simd::load(products + (kSide * i + j) * stride); },
-      [](const Vec(&m)[kSide], Vec(&out)[Side]) { winograd::transform_products(m, out); },
-      [&](int i, int j, Vec out) { y[Side * i + j] = out; });
-}
+struct EachPixel {
+  StoreSum store;
+  std::int64_t row, pixel;  // of y, in floats
+
+  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[Side * Side],
+                                         Vec bias, std::int64_t at, int count) const {
+#pragma GCC unroll 9
+    for (int j = 0; j < Side * Side; ++j) {
+      if (j / Side < tile.rows && j % Side < tile.columns) {
+        store(out[j], bias, at + j / Side * row + j % Side * pixel, count);
+      }
+    }
+  }
+};
+
+struct Maximum {
+  StoreMax4 store;
+
+  [[gnu::always_inline]] void operator()(const WinogradTile&, const Vec (&four)[4], Vec bias,
+                                         std::int64_t at, int count) const {
+    store(four, bias, at, count);
+  }
+};
+
+// winograd_add_data_gradient: factors come from tiles of dz, products go back to patches of dx.
+template <int Side>
+struct Backward {
+  static constexpr int kSide = Side;
+  const WinogradProduct& g;
+  const float* dz;
+  float* dx;
+
+  std::int64_t channels() const { return g.oc; }
+  std::int64_t columns() const { return g.ic; }
+
+  void to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
+    winograd::gradients_to_factors<Side>(g, place.tile, dz + place.y, v, stride);
+  }
+
+  [[gnu::always_inline]] void from_products(const float* products, std::int64_t stride,
+                                            const Cursor::Place& place, std::int64_t column,
+                                            int count) const {
+    constexpr int kSquare = kPatch<Side>;
+    winograd::transform_square<kSquare, kSquare>(
+        [&](int i, int j) { return simd::load(products + (kSquare * i + j) * stride); },
+        [](const Vec(&m)[kSquare], Vec(&d)[kSquare]) { winograd::transform_back(m, d); },
+        [&](int i, int j, Vec d) {
+          float* to = dx + place.x + i * g.x_row + j * g.ic + column;
+          store_columns(to, load_columns(to, count) + d, count);
+        });
+  }
+};
 
 // The second and third stage for `count` tiles whose factors are made. walk: at the first of them.
-template <class Epilogue>
-void finish_tiles(const WinogradProduct& g, const Block& block, std::int64_t count,
-                  const float* factors, const float* packed, const float* bias, float* products,
-                  const Cursor& walk, const Epilogue& epilogue) {
-  constexpr int kSide = Epilogue::kSide;
-  const PackedFactors weights{kProducts<kSide>, g.ic, g.oc};
-  for (std::int64_t n0 = 0; n0 < g.oc; n0 += kPanel) {
-    const int vectors = panel_width(g.oc, n0) / kLanes;
+template <class Way>
+void finish_tiles(const Way& way, const Block& block, std::int64_t count, const float* factors,
+                  const float* packed, float* products, const Cursor& walk) {
+  constexpr int kSide = Way::kSide;
+  const PackedFactors weights{kProducts<kSide>, way.channels(), way.columns()};
+  for (std::int64_t n0 = 0; n0 < way.columns(); n0 += kPanel) {
+    const int vectors = panel_width(way.columns(), n0) / kLanes;
     const float* panel = packed + weights.panel(n0);
     if (vectors == kTileVectors) {
-      multiply<kSide, kTileVectors>(g.ic, block, factors, panel, weights.stride(n0), products);
+      multiply<kSide, kTileVectors>(way.channels(), block, factors, panel, weights.stride(n0),
+                                    products);
     } else {
-      multiply<kSide, 1>(g.ic, block, factors, panel, weights.stride(n0), products);
+      multiply<kSide, 1>(way.channels(), block, factors, panel, weights.stride(n0), products);
     }
-    const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(g.oc - n0, kPanel))};
+    const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(way.columns() - n0, kPanel))};
     for (int n = 0; n < vectors; ++n) {
-      const Vec b = bias_of(bias, n0 + n * kLanes);
+      const int valid = columns.in_vector(n);
+      if (valid <= 0) break;
       Cursor cursor = walk;
       for (std::int64_t m = 0; m < count; ++m) {
-        Vec out[kSide * kSide];
-        outputs_of<kSide>(products + m * kPanel + n * kLanes, block.products, out);
-        const Cursor::Place place = cursor.next();
-        epilogue(out, b, *place.tile, place.y + n0 + n * kLanes, columns.in_vector(n));
+        way.from_products(products + m * kPanel + n * kLanes, block.products, cursor.next(),
+                          n0 + n * kLanes, valid);
       }
     }
   }
 }
 
-template <class Epilogue>
-void product(const WinogradProduct& g, std::int64_t images, const float* x, const float* packed,
-             const float* bias, float* scratch, const Epilogue& epilogue) {
-  constexpr int kSide = Epilogue::kSide;
-  const std::int64_t most = tiles_together({kProducts<kSide>, g.ic, g.oc});
-  float* products = scratch + kProducts<kSide> * Block(most, g.ic).factors;
-  Cursor cursor(g, x);
-  std::int64_t left = images * static_cast<std::int64_t>(g.tiles.size());
+template <class Way>
+void product(const Way& way, std::int64_t images, const float* packed, float* scratch) {
+  constexpr int kSide = Way::kSide;
+  const std::int64_t most = tiles_together({kProducts<kSide>, way.channels(), way.columns()});
+  float* products = scratch + kProducts<kSide> * Block(most, way.channels()).factors;
+  Cursor cursor(way.g);
+  std::int64_t left = images * static_cast<std::int64_t>(way.g.tiles.size());
   while (left > 0) {
     const std::int64_t count = std::min(left, most);
-    const Block block(round_up(count, kTileRows), g.ic);
+    const Block block(round_up(count, kTileRows), way.channels());
     const Cursor first = cursor;
     for (std::int64_t m = 0; m < count; ++m) {
-      winograd::patch_to_factors<kSide>(g.ic, g.x_row, cursor.next().x,
-                                        scratch + m * block.factor_row, block.factors);
+      way.to_factors(cursor.next(), scratch + m * block.factor_row, block.factors);
     }
-    finish_tiles(g, block, count, scratch, packed, bias, products, first, epilogue);
+    finish_tiles(way, block, count, scratch, packed, products, first);
     left -= count;
   }
 }
 
-// winograd_pack and winograd_pack_transposed.
+// winograd_pack, and winograd_pack_transposed or winograd_pack_adjoint.
 template <int Side>
 void pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc, const float* w,
           float* packed) {
@@ -238,8 +279,8 @@ void pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc
 }
 
 template <int Side>
-void pack_transposed(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
-                     const float* w, float* packed) {
+void pack_transposed(bool turned, std::int64_t begin, std::int64_t end, std::int64_t ic,
+                     std::int64_t oc, const float* w, float* packed) {
   constexpr std::int64_t kSquare = kLanes * kLanes;
   const PackedFactors factors{kProducts<Side>, oc, ic};
   alignas(simd::kVecBytes) float block[kTaps * kSquare];  // [tap][output channel][input channel]
@@ -256,8 +297,8 @@ void pack_transposed(std::int64_t begin, std::int64_t end, std::int64_t ic, std:
           square[r] = simd::load_partial(w + (tap * ic + i + r) * oc + o, columns);
         }
         simd::transpose(square);
-        float* turned = block + (kTaps - 1 - tap) * kSquare;
-        for (int r = 0; r < columns; ++r) simd::store(turned + r * kLanes, square[r]);
+        float* to_tap = block + (turned ? kTaps - 1 - tap : tap) * kSquare;
+        for (int r = 0; r < columns; ++r) simd::store(to_tap + r * kLanes, square[r]);
       }
       for (int r = 0; r < columns; ++r) {
         kernel_to_factors<Side>(block + r * kLanes, kSquare, rows,
@@ -287,20 +328,32 @@ void winograd_pack(int side, std::int64_t begin, std::int64_t end, std::int64_t 
 
 void winograd_pack_transposed(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
                               std::int64_t oc, const float* w, float* packed) {
-  for_side(side, [&](auto s) { pack_transposed<s>(begin, end, ic, oc, w, packed); });
+  for_side(side, [&](auto s) { pack_transposed<s>(true, begin, end, ic, oc, w, packed); });
+}
+
+void winograd_pack_adjoint(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
+                           std::int64_t oc, const float* w, float* packed) {
+  for_side(side, [&](auto s) { pack_transposed<s>(false, begin, end, ic, oc, w, packed); });
 }
 
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y) {
   for_side(g.side, [&](auto s) {
-    product(g, images, x, packed, bias, scratch, EachPixel<s>{{bias, relu, y}, g.y_row, g.oc});
+    const EachPixel<s> store{{bias, relu, y}, g.y_row, g.oc};
+    product(Forward<s, EachPixel<s>>{g, x, bias, store}, images, packed, scratch);
   });
 }
 
 void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* packed, const float* bias, bool relu, float* scratch,
                            float* y, std::uint8_t* argmax) {
-  product(g, images, x, packed, bias, scratch, Maximum{{bias, relu, y, argmax}});
+  const Maximum store{{bias, relu, y, argmax}};
+  product(Forward<2, Maximum>{g, x, bias, store}, images, packed, scratch);
+}
+
+void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,
+                                const float* packed, float* scratch, float* dx) {
+  for_side(g.side, [&](auto s) { product(Backward<s>{g, dz, dx}, images, packed, scratch); });
 }
 
 }  // namespace convlet

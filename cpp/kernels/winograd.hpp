@@ -46,6 +46,10 @@ void winograd_pack(int side, std::int64_t begin, std::int64_t end, std::int64_t 
 void winograd_pack_transposed(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
                               std::int64_t oc, const float* w, float* packed);
 
+// The same for winograd_add_data_gradient, which does not turn the weights round.
+void winograd_pack_adjoint(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
+                           std::int64_t oc, const float* w, float* packed);
+
 // y = relu(x * w + bias), as patch_product (patch_product.hpp).
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y);
@@ -54,5 +58,17 @@ void winograd_product(const WinogradProduct& g, std::int64_t images, const float
 void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* packed, const float* bias, bool relu, float* scratch,
                            float* y, std::uint8_t* argmax);
+
+// dx += the gradient of winograd_product with respect to x, tile by tile as that has them:
+//   dD = B [ (G g Gt) * (A dY At) summed over the output channels ] Bt.
+// One product for each of the forward one's, fewer than winograd_product of the turned weights has
+// where an image is not padded and small: 5x5 inputs are one tile of 3x3 gradients, but four of
+// their own. dz: images of y's shape, dx: of x's, which the tiles must not exceed. packed and
+// scratch: of winograd_packed_size(side, oc, ic) and the like.
+//
+// Rounding: |error| <= (oc + 18, or 24, + tiles that overlap) eps |B| [ (|G| |g| |Gt|) * (|A| |dY|
+// |At|) ] |Bt| summed over the channels and the tiles.
+void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,
+                                const float* packed, float* scratch, float* dx);
 
 }  // namespace convlet

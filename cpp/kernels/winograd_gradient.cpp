@@ -39,23 +39,6 @@ struct Factors {
   std::int64_t size() const { return products * (x + dz); }
 };
 
-// The factors of one tile of gradients, all channels; those of pixels that do not exist are zero.
-template <int Side>
-void gradients_to_factors(const WinogradProduct& g, const WinogradTile& tile, const float* dz,
-                          float* to, std::int64_t stride) {
-  constexpr int kSide = kPatch<Side>;
-  for (std::int64_t c = 0; c < g.oc; c += kLanes) {
-    const int count = static_cast<int>(std::min<std::int64_t>(kLanes, g.oc - c));
-    winograd::transform_square<Side, kSide>(
-        [&](int i, int j) {
-          const bool exists = i < tile.rows && j < tile.columns;
-          return exists ? load_columns(dz + i * g.y_row + j * g.oc + c, count) : simd::zero();
-        },
-        [](const Vec(&e)[Side], Vec(&t)[kSide]) { winograd::transform_gradient(e, t); },
-        [&](int i, int j, Vec t) { simd::store(to + (kSide * i + j) * stride + c, t); });
-  }
-}
-
 // sums[p] += the products of `tiles` tiles' factors.
 void add_products(const WinogradProduct& g, const Factors& factors, std::int64_t tiles,
                   const float* scratch, float* sums) {
@@ -78,8 +61,8 @@ void add_all_products(const WinogradProduct& g, std::int64_t images, const float
     for (const WinogradTile& tile : g.tiles) {
       winograd::patch_to_factors<Side>(g.ic, g.x_row, x + tile.x, scratch + tiles * factors.x_row,
                                        factors.x);
-      gradients_to_factors<Side>(g, tile, dz + tile.y, dz_factors + tiles * factors.dz_row,
-                                 factors.dz);
+      winograd::gradients_to_factors<Side>(g, tile, dz + tile.y,
+                                           dz_factors + tiles * factors.dz_row, factors.dz);
       if (++tiles < factors.tiles) continue;
       add_products(g, factors, tiles, scratch, sums);
       tiles = 0;

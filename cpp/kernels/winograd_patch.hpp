@@ -1,14 +1,17 @@
 // The transforms of Winograd's products in one dimension, for tiles of two and of three outputs,
-// the two dimensions made of them, and the transform of an input patch, which the forward product
-// and the gradient with respect to the weights share (winograd.hpp).
+// the two dimensions made of them, and the transforms of an input patch and of a tile of gradients,
+// which the products and the gradient with respect to the weights share (winograd.hpp).
 //
 // Two outputs: the points 0, 1, -1 and infinity. Three: 1/2 besides, with which the error is two
 // thirds of that with 2.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/epilogue.hpp"
+#include "kernels/winograd.hpp"
 #include "simd/vec.hpp"
 
 namespace convlet::winograd {
@@ -93,6 +96,24 @@ using simd::Vec;
   t[4] = e[2];
 }
 
+// B m: one column of products, on its way back to a patch.
+[[gnu::always_inline]] inline void transform_back(const Vec (&m)[4], Vec (&d)[4]) {
+  d[0] = m[0];
+  d[1] = (m[1] - m[2]) + m[3];
+  d[2] = (m[1] + m[2]) - m[0];
+  d[3] = -m[3];
+}
+
+[[gnu::always_inline]] inline void transform_back(const Vec (&m)[5], Vec (&d)[5]) {
+  const Vec inner = 0.5F * (m[2] - m[1]);
+  const Vec outer = (2.0F * m[0] - 0.5F * m[4]) + m[3];
+  d[0] = m[0];
+  d[1] = inner - outer;
+  d[2] = 0.5F * m[1] - (1.5F * m[2] + (m[0] + m[4]));
+  d[3] = outer + (m[1] + m[2]);
+  d[4] = m[4];
+}
+
 // Gt m: one column of sums.
 [[gnu::always_inline]] inline void transform_sums(const Vec (&m)[4], Vec (&g)[3]) {
   const Vec inner = 0.5F * (m[1] + m[2]);
@@ -150,6 +171,23 @@ void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float
   std::int64_t c = 0;
   for (; c + simd::kLanes <= ic; c += simd::kLanes) transform(c, simd::Whole{});
   if (c < ic) transform(c, static_cast<int>(ic - c));
+}
+
+// The factors of one tile of gradients, all channels; those of pixels that do not exist are zero.
+template <int Side>
+void gradients_to_factors(const WinogradProduct& g, const WinogradTile& tile, const float* dz,
+                          float* to, std::int64_t stride) {
+  constexpr int kSide = kPatch<Side>;
+  for (std::int64_t c = 0; c < g.oc; c += simd::kLanes) {
+    const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, g.oc - c));
+    transform_square<Side, kSide>(
+        [&](int i, int j) {
+          const bool exists = i < tile.rows && j < tile.columns;
+          return exists ? load_columns(dz + i * g.y_row + j * g.oc + c, count) : simd::zero();
+        },
+        [](const Vec(&e)[Side], Vec(&t)[kSide]) { transform_gradient(e, t); },
+        [&](int i, int j, Vec t) { simd::store(to + (kSide * i + j) * stride + c, t); });
+  }
 }
 
 }  // namespace convlet::winograd

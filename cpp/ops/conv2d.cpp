@@ -96,7 +96,7 @@ class Conv2D final : public Op {
       }
     }
     if (pool || c_.relu) sparse_.emplace(c_, table_.patches(), sources_);
-    if (!pool) dense_data_.emplace(c_);
+    if (!pool) dense_data_.emplace(c_, true);
   }
 
   Storage storage(bool training) const override {

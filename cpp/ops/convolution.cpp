@@ -171,17 +171,19 @@ std::int64_t images_together(std::int64_t pixels) {
   return std::max<std::int64_t>(1, kPixels / pixels);
 }
 
-DataGradient::DataGradient(const Convolution& convolution)
+DataGradient::DataGradient(const Convolution& convolution, bool alone)
     : convolution_(convolution),
       side_(winograd_side(convolution, convolution.window.ih, convolution.window.iw, false)) {
   const Window2D& w = convolution.window;
+  relative_cost_ = convlet::relative_cost(side_, w.ih, w.iw);
+  images_together_ = images_together(w.ih * w.iw);
+  if (alone && becomes_adjoint()) return;
   dz_pad_ = pad_of_gradient(w, convolution.oc);
   if (side_ > 0) {
     dz_pad_.ph += round_up(w.ih, side_) - w.ih;
     dz_pad_.pw += round_up(w.iw, side_) - w.iw;
   }
   elements({dz_pad_.ph, dz_pad_.pw, dz_pad_.c});
-  images_together_ = images_together(w.ih * w.iw);
   if (side_ > 0) {
     tiles_ = winograd_tiles(side_, w.ih, w.iw, dz_pad_.pw, convolution.oc, side_ * w.iw * w.ic,
                             side_ * w.ic);
@@ -197,7 +199,25 @@ DataGradient::DataGradient(const Convolution& convolution)
   }
 }
 
+// Where whole tiles of dz cover the input, and take fewer products than tiles of the input.
+bool DataGradient::becomes_adjoint() {
+  const Window2D& w = convolution_.window;
+  const int side = winograd_side(convolution_, w.oh, w.ow, false);
+  if (side == 0 || w.padded() || w.oh % side != 0 || w.ow % side != 0) return false;
+  const double cost = convlet::relative_cost(side, w.oh, w.ow) * static_cast<double>(w.oh * w.ow) /
+                      static_cast<double>(w.ih * w.iw);
+  if (cost >= relative_cost_) return false;
+  adjoint_ = true;
+  side_ = side;
+  relative_cost_ = cost;
+  tiles_ = winograd_tiles(side, w.oh, w.ow, w.pw, w.ic, side * w.ow * convolution_.oc,
+                          side * convolution_.oc);
+  packed_size_ = winograd_packed_size(side, convolution_.oc, w.ic);
+  return true;
+}
+
 std::int64_t DataGradient::scratch_size() const {
+  if (adjoint_) return winograd_scratch_size(side_, convolution_.oc, convolution_.window.ic);
   const std::int64_t padded = images_together_ * dz_pad_.padded_size();
   if (convolution_.pairs) {
     return padded + images_together_ * dz_pad_.ph * dz_pad_.pw * pairs_of(dz_pad_.c);
@@ -216,6 +236,7 @@ void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* param
   const std::int64_t ic = convolution_.group_ic();
   const std::int64_t oc = convolution_.group_oc();
   const std::int64_t row = convolution_.oc;
+  if (adjoint_) return winograd_pack_adjoint(side_, begin, end, ic, oc, parameters, packed);
   if (side_ > 0) return winograd_pack_transposed(side_, begin, end, ic, oc, parameters, packed);
   const std::int64_t rows = convolution_.items(oc);  // of a tap
   for (std::size_t i = 0; i < phases_.size(); ++i) {
@@ -240,6 +261,14 @@ void DataGradient::operator()(std::int64_t images, const float* packed, const fl
                               const float* bias, bool relu, Part part, float* scratch,
                               float* dx) const {
   const Window2D& w = convolution_.window;
+  if (adjoint_) {
+    const std::int64_t x_size = w.ih * w.iw * w.ic;
+    const std::int64_t oc = convolution_.oc;
+    std::fill_n(dx, images * x_size, 0.0F);
+    return winograd_add_data_gradient(
+        {side_, tiles_, w.pw * w.ic, w.ow * oc, x_size, w.oh * w.ow * oc, w.ic, oc}, images, dz,
+        packed, scratch, dx);
+  }
   for (std::int64_t first = 0; first < images; first += images_together_) {
     const std::int64_t count = std::min(images_together_, images - first);
     pad2d(dz_pad_, count, dz + first * dz_pad_.size(), scratch);

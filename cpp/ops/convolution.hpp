@@ -104,17 +104,16 @@ std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t
 std::int64_t images_together(std::int64_t pixels);
 
 // dx = the convolution's input gradient from a dense dz: the products of the phases of
-// gradient_phases.hpp.
+// gradient_phases.hpp, or Winograd's. `alone`: without a bias, a ReLU or parts, so that it may also
+// be the adjoint of the forward product.
 class DataGradient {
  public:
-  explicit DataGradient(const Convolution& convolution);
+  explicit DataGradient(const Convolution& convolution, bool alone = false);
 
   std::int64_t packed_size() const { return packed_size_; }
   std::int64_t scratch_size() const;
   // About the work of this gradient, relative to the direct product.
-  double relative_cost() const {
-    return convlet::relative_cost(side_, convolution_.window.ih, convolution_.window.iw);
-  }
+  double relative_cost() const { return relative_cost_; }
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
   void operator()(std::int64_t images, const float* packed, const float* dz, float* scratch,
                   float* dx) const {
@@ -127,6 +126,7 @@ class DataGradient {
 
  private:
   std::int64_t group_packed_size(const GradientPhase& phase) const;
+  bool becomes_adjoint();
   void multiply(std::int64_t images, const float* packed, const float* bias, bool relu, Part part,
                 float* scratch, float* dx) const;
   template <class Item>
@@ -138,7 +138,9 @@ class DataGradient {
   std::vector<GradientPhase> phases_;
   std::vector<std::int64_t> packed_at_;  // of each phase
   int side_;                             // of Winograd's tiles, or 0
-  std::vector<WinogradTile> tiles_;      // in place of the one phase of a 3x3 convolution
+  bool adjoint_ = false;                 // the tiles are the forward product's
+  double relative_cost_;
+  std::vector<WinogradTile> tiles_;  // in place of the one phase of a 3x3 convolution
   std::int64_t packed_size_ = 0;
   std::int64_t images_together_;
 };
