@@ -37,12 +37,17 @@ def main() -> None:
     labels = data["y_test"].argmax(axis=1)
     tell({"ready": True})
     generator = np.random.default_rng(arguments.seed)
+    # Filled anew each time: fresh memory would be given page by page, at the package's expense.
+    x = np.empty((QUARTER, *data["x_train"].shape[1:]), data["x_train"].dtype)
+    y = np.empty((QUARTER, *data["y_train"].shape[1:]), data["y_train"].dtype)
     images = 0
     for _ in range(arguments.epochs):
         order = generator.permutation(len(data["x_train"]))
         for first in range(0, len(order) - QUARTER + 1, QUARTER):
             rows = order[first : first + QUARTER]
-            worker.fit(data["x_train"][rows], data["y_train"][rows], shuffle=False)
+            np.take(data["x_train"], rows, axis=0, out=x, mode="clip")
+            np.take(data["y_train"], rows, axis=0, out=y, mode="clip")
+            worker.fit(x, y, shuffle=False)
             images += QUARTER
             predicted = worker.predict_rows(data["x_test"], TEST_BATCH_SIZE).argmax(axis=1)
             accuracy = float(np.mean(predicted == labels))

@@ -22,8 +22,13 @@ namespace {
 // What one non-zero of dz costs in each of the two sparse gradients, in units of what one element
 // of dz costs in the dense gradient with respect to the weights. Measured on Sapphire Rapids, 3x3:
 // sparse and dense break even at 95 % of non-zeros for 5x5x64 to 64 filters, 60 % for 18x18x64 to
-// 64 and 48 % for 34x34x32 to 32, where the formula of sparse_gradients gave 94, 57 and 53.
+// 64 and 48 % for 34x34x32 to 32, where the formula of sparse_below gave 94, 57 and 53.
 constexpr double kNonZeroCost = 2.0;
+
+// Share of dz that is hardly less behind a ReLU alone, where a third to a half is usual. Where the
+// dense gradients cost no more than the sparse ones of so many, these are not there at all: their
+// weights would be packed at every step.
+constexpr double kFewNonZeros = 0.25;
 
 constexpr std::int64_t kMostSums = std::int64_t{1} << 19;  // floats; see winograd_gradient
 
@@ -95,8 +100,9 @@ class Conv2D final : public Op {
         out_.push_back(static_cast<std::int32_t>(i * c_.oc));
       }
     }
-    if (pool || c_.relu) sparse_.emplace(c_, table_.patches(), sources_);
     if (!pool) dense_data_.emplace(c_, true);
+    if (pool || (c_.relu && sparse_below().either() >= kFewNonZeros))
+      sparse_.emplace(c_, table_.patches(), sources_);
   }
 
   Storage storage(bool training) const override {
@@ -321,21 +327,34 @@ class Conv2D final : public Op {
     }
   }
 
-  // Which gradients are made from the non-zeros of dz alone. The dense gradient with respect to the
-  // data computes every input pixel, not only those dz touches.
+  // The shares of non-zeros in dz below which the sparse gradients cost less than the dense ones.
+  // The dense gradient with respect to the data computes every input pixel, not only those dz
+  // touches.
+  struct Shares {
+    double weights;
+    double data;
+
+    double either() const { return std::max(weights, data); }
+  };
+  Shares sparse_below() const {
+    const Window2D& w = c_.window;
+    const double weights = winograd_gradient() ? relative_cost(side_, w.oh, w.ow) : 1.0;
+    const double pixels = static_cast<double>(w.ih * w.iw) / static_cast<double>(sources_);
+    return {weights / kNonZeroCost, dense_data_->relative_cost() * pixels / kNonZeroCost};
+  }
+
+  // Which gradients are made from the non-zeros of dz alone.
   struct Sparse {
     bool weights;
     bool data;
   };
   Sparse sparse_gradients(const BackwardArgs& a) const {
     if (pool_ || !sparse_) return {pool_, pool_};
-    const Window2D& w = c_.window;
-    const double sparse =
-        kNonZeroCost * static_cast<double>(count_non_zeros(a.rows * y_size(), a.dy));
-    const auto each = static_cast<double>(a.rows * c_.oc);  // of a pixel, in dense gradients
-    const double weights = winograd_gradient() ? relative_cost(side_, w.oh, w.ow) : 1.0;
-    return {sparse < each * weights * static_cast<double>(sources_),
-            sparse < each * dense_data_->relative_cost() * static_cast<double>(w.ih * w.iw)};
+    const std::int64_t size = a.rows * y_size();
+    const double share =
+        static_cast<double>(count_non_zeros(size, a.dy)) / static_cast<double>(size);
+    const Shares below = sparse_below();
+    return {share < below.weights, share < below.data};
   }
 
   void parameter_gradients(const BackwardArgs& a, bool sparse) const {
