@@ -57,7 +57,7 @@ struct Block {
         factors(tiles_ * factor_row + kLanes),
         products(tiles_ * kPanel + kLanes) {}
 
-  std::int64_t tiles;  // a multiple of the register tile's height
+  std::int64_t tiles;  // a multiple of kGroup
   std::int64_t factor_row;
   std::int64_t factors;  // of one p
   std::int64_t products;
@@ -74,32 +74,50 @@ void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u, st
       [&](int i, int j, Vec t) { store_columns(u + (kSide * i + j) * stride, t, count); });
 }
 
+// to[tile][column] = sum over channels of v[tile][channel] * panel[channel][column], of MR tiles.
+template <int MR, int NR>
+[[gnu::always_inline]] inline void multiply_rows(std::int64_t ic, std::int64_t row, const float* v,
+                                                 const float* panel, float* to) {
+  Offsets<kGroup> offset;
+  for (int j = 0; j < kGroup; ++j) offset[j] = j * row;
+  const float* x[MR / kGroup];
+#pragma GCC unroll 16
+  for (int q = 0; q < MR / kGroup; ++q) x[q] = v + q * kGroup * row;
+  Sums<MR, NR> sums{};
+  accumulate<MR, NR, kGroup>(sums, x, offset, 0, ic, panel);
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+    for (int n = 0; n < NR; ++n) simd::store(to + m * kPanel + n * kLanes, sums[m][n]);
+  }
+}
+
+// The same of fewer tiles than fill the registers: in the lowest of a few heights that holds them.
+template <int MR, int NR>
+void multiply_last_rows(std::int64_t tiles, std::int64_t ic, std::int64_t row, const float* v,
+                        const float* panel, float* to) {
+  constexpr int kLess = MR - kGroup;
+  if constexpr (kLess > 0) {
+    if (tiles <= kLess) return multiply_last_rows<kLess, NR>(tiles, ic, row, v, panel, to);
+  }
+  multiply_rows<MR, NR>(ic, row, v, panel, to);
+}
+
 // products[p][tile][column] = sum over channels of factors[p][tile][channel] *
 // panel[p][channel][column].
 template <int Side, int NR>
 void multiply(std::int64_t ic, const Block& block, const float* factors, const float* panel,
               std::int64_t stride, float* products) {
-  Offsets<kGroup> offset;
-  for (int j = 0; j < kGroup; ++j) offset[j] = j * block.factor_row;
   for (int p = 0; p < kProducts<Side>; ++p, panel += stride) {
     const float* v = factors + p * block.factors;
     float* to = products + p * block.products;
-    for (std::int64_t first = 0; first < block.tiles; first += kTileRows) {
-      const float* x[kTileRows / kGroup];
-#pragma GCC unroll 16
-      for (int q = 0; q < kTileRows / kGroup; ++q) x[q] = v + q * kGroup * block.factor_row;
-      Sums<kTileRows, NR> sums{};
-      accumulate<kTileRows, NR, kGroup>(sums, x, offset, 0, ic, panel);
-#pragma GCC unroll 16
-      for (int m = 0; m < kTileRows; ++m) {
-#pragma GCC unroll 4
-        for (int n = 0; n < NR; ++n) {
-          simd::store(to + m * kPanel + n * kLanes, sums[m][n]);
-        }
-      }
+    std::int64_t left = block.tiles;
+    for (; left >= kTileRows; left -= kTileRows) {
+      multiply_rows<kTileRows, NR>(ic, block.factor_row, v, panel, to);
       v += kTileRows * block.factor_row;
       to += kTileRows * kPanel;
     }
+    if (left > 0) multiply_last_rows<kTileRows, NR>(left, ic, block.factor_row, v, panel, to);
   }
 }
 
@@ -252,7 +270,7 @@ void product(const Way& way, std::int64_t images, const float* packed, float* sc
   std::int64_t left = images * static_cast<std::int64_t>(way.g.tiles.size());
   while (left > 0) {
     const std::int64_t count = std::min(left, most);
-    const Block block(round_up(count, kTileRows), way.channels());
+    const Block block(round_up(count, kGroup), way.channels());
     const Cursor first = cursor;
     for (std::int64_t m = 0; m < count; ++m) {
       way.to_factors(cursor.next(), scratch + m * block.factor_row, block.factors);

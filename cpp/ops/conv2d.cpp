@@ -2,6 +2,7 @@
 // four sums in registers and computes no pixel that pooling drops, and backward visits only the
 // pixel that won each window.
 #include <algorithm>
+#include <concepts>
 #include <optional>
 
 #include "kernels/activations.hpp"
@@ -260,7 +261,6 @@ class Conv2D final : public Op {
     g.patches.pixel = g.patches.pixel.subspan(static_cast<std::size_t>(first_pixel));
     if (c_.pairs) return paired_product(g, a, rows, x, y);
     if (regions_ && part.count == 1) return product_of_regions(g, a, rows, x, y);
-    if (twins_) return twin_product_max4(g, rows, x, a.packed, bias, c_.relu, y, argmax);
     c_.for_groups([&](std::int64_t group, std::int64_t ic, std::int64_t oc) {
       direct(g, rows, x + ic, a.packed + group * c_.group_packed_size(),
              bias != nullptr ? bias + oc : nullptr, y + oc,
@@ -295,13 +295,7 @@ class Conv2D final : public Op {
       const std::int64_t seen = blank_regions_last(*regions_, x, all.data());
       *order = static_cast<std::int32_t>(seen);
       g.chosen = all.first(static_cast<std::size_t>(seen));
-      if (!g.chosen.empty()) {
-        if (twins_) {
-          twin_product_max4(g, 1, x, a.packed, bias, c_.relu, y, argmax);
-        } else {
-          direct(g, 1, x, a.packed, bias, y, argmax);
-        }
-      }
+      if (!g.chosen.empty()) direct(g, 1, x, a.packed, bias, y, argmax);
       g.chosen = all.subspan(static_cast<std::size_t>(seen));
       if (!g.chosen.empty()) {
         if (pool_) {
@@ -320,6 +314,9 @@ class Conv2D final : public Op {
   template <class Item>
   void direct(const PatchProduct& g, std::int64_t rows, const Item* x, const Item* packed,
               const float* bias, float* y, std::uint8_t* argmax) const {
+    if constexpr (std::same_as<Item, float>) {
+      if (twins_) return twin_product_max4(g, rows, x, packed, bias, c_.relu, y, argmax);
+    }
     if (pool_) {
       patch_product_max4(g, rows, x, packed, bias, c_.relu, y, argmax);
     } else {
