@@ -616,8 +616,19 @@ def drawings(rng: np.random.Generator, rows: int, shape: tuple[int, ...]) -> np.
         [conv(5, (3, 2), strides=(2, 1)), act("relu"), pool()],
         [conv(7, (3, 2), dilation_rate=(2, 3)), act("relu")],
         [conv(4, (3, 3), use_bias=False)],
+        [conv(5, (2, 3), strides=(80, 1000)), act("relu")],
     ],
-    ids=["few_taps", "twins", "lists", "pixels", "strides", "strides_pool", "dilated", "linear"],
+    ids=[
+        "few_taps",
+        "twins",
+        "lists",
+        "pixels",
+        "strides",
+        "strides_pool",
+        "dilated",
+        "linear",
+        "one_pixel",
+    ],
 )
 def test_blank_parts_of_images(
     core: ModuleType,

@@ -12,7 +12,7 @@ struct RegionGrid {
 
   std::int64_t columns;         // of the image, with its padding; at most kMost
   std::int64_t down, across;    // regions
-  std::int64_t step_y, step_x;  // from one region to the next
+  std::int64_t step_y, step_x;  // from one region to the next; step_x less than kMost
   std::int64_t height, width;   // of a region, at most kMost
 
   std::int64_t regions() const { return down * across; }

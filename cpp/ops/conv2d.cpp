@@ -69,7 +69,8 @@ std::optional<RegionGrid> regions_of(const Convolution& c, bool pool) {
                         .step_x = pixels * w.sw,
                         .height = extent(w.kh, w.dh) + (pixels - 1) * w.sh,
                         .width = extent(w.kw, w.dw) + (pixels - 1) * w.sw};
-  const bool fits = std::max({grid.columns, grid.height, grid.width}) <= RegionGrid::kMost;
+  const bool fits =
+      std::max({grid.columns, grid.height, grid.width, grid.step_x + 1}) <= RegionGrid::kMost;
   if (w.ic != 1 || c.pairs || !fits) return {};
   return grid;
 }
