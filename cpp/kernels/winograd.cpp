@@ -64,14 +64,14 @@ struct Block {
 };
 
 // u[p * stride] = product p's factor from the first `count` of a vector of output channels of the
-// 3x3 weights at w, `tap` floats apart.
+// 3x3 weights at w, `tap` floats apart; the others are zeros, as a panel has them.
 template <int Side>
 void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u, std::int64_t stride) {
   constexpr int kSide = kPatch<Side>;
   winograd::transform_square<3, kSide>(
       [&](int i, int j) { return load_columns(w + (3 * i + j) * tap, count); },
       [](const Vec(&g)[3], Vec(&t)[kSide]) { winograd::transform_kernel(g, t); },
-      [&](int i, int j, Vec t) { store_columns(u + (kSide * i + j) * stride, t, count); });
+      [&](int i, int j, Vec t) { simd::store(u + (kSide * i + j) * stride, t); });
 }
 
 // to[tile][column] = sum over channels of v[tile][channel] * panel[channel][column], of MR tiles.
@@ -104,11 +104,13 @@ void multiply_last_rows(std::int64_t tiles, std::int64_t ic, std::int64_t row, c
 }
 
 // products[p][tile][column] = sum over channels of factors[p][tile][channel] *
-// panel[p][channel][column].
-template <int Side, int NR>
-void multiply(std::int64_t ic, const Block& block, const float* factors, const float* panel,
-              std::int64_t stride, float* products) {
-  for (int p = 0; p < kProducts<Side>; ++p, panel += stride) {
+// packed[p][channel][column], in the panel that starts at column n0.
+template <int NR>
+void multiply(const PackedFactors& weights, std::int64_t n0, const Block& block,
+              const float* factors, const float* packed, float* products) {
+  const std::int64_t ic = weights.ic;
+  const float* panel = packed + weights.panel(n0);
+  for (int p = 0; p < weights.products; ++p, panel += weights.stride(n0)) {
     const float* v = factors + p * block.factors;
     float* to = products + p * block.products;
     std::int64_t left = block.tiles;
@@ -241,12 +243,10 @@ void finish_tiles(const Way& way, const Block& block, std::int64_t count, const 
   const PackedFactors weights{kProducts<kSide>, way.channels(), way.columns()};
   for (std::int64_t n0 = 0; n0 < way.columns(); n0 += kPanel) {
     const int vectors = panel_width(way.columns(), n0) / kLanes;
-    const float* panel = packed + weights.panel(n0);
     if (vectors == kTileVectors) {
-      multiply<kSide, kTileVectors>(way.channels(), block, factors, panel, weights.stride(n0),
-                                    products);
+      multiply<kTileVectors>(weights, n0, block, factors, packed, products);
     } else {
-      multiply<kSide, 1>(way.channels(), block, factors, panel, weights.stride(n0), products);
+      multiply<1>(weights, n0, block, factors, packed, products);
     }
     const Columns columns{n0, static_cast<int>(std::min<std::int64_t>(way.columns() - n0, kPanel))};
     for (int n = 0; n < vectors; ++n) {

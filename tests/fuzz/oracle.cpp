@@ -6,14 +6,20 @@
 namespace convlet::fuzz {
 namespace {
 
-// Below this all sums of whole numbers, and Winograd's in quarters, are exact in float32.
+// Below this all sums of whole numbers are exact in float32.
 constexpr double kExact = 0x1p22;
 
-// Winograd's F(2x2, 3x3) adds up, for an output, nine products of sums of up to four x and up to
-// nine weights' 2.25: each x is in no more than nine.
-constexpr double kWinogradData = 9 * 2.25;
-// And for a weight, products of sums of a tile's sixteen x and four dy.
-constexpr double kWinogradWeight = 36;
+// Winograd's F(3x3, 3x3), which errs more than F(2x2, 3x3). In one dimension x[k] meets no more
+// than max over i of sum over p of |At[i][p]| |G[p]| |Bt[p][k]| = 2 + 3 + 1 + 14/3 of the largest
+// weight, in two the square of that. An output sees a patch of 5x5 x; an x, as the adjoint has it,
+// the 3x3 dy of up to four tiles.
+constexpr double kWinogradData = 114;
+constexpr double kWinogradSeen = 36;
+// For a weight each of a tile's 25 x meets each of its nine dy no more than 6 x 6 times, and there
+// are 0.26 tiles for a pixel, else the products are direct.
+constexpr double kWinogradWeight = 36 * 25 * 9 * 0.26;
+constexpr double kTaps = 9;
+constexpr double kWinogradRoundings = 24;  // of all transforms
 
 double largest(const Bounded& b) {
   double most = 0.0;
@@ -79,9 +85,9 @@ class Linear final : public Layer {
     for (std::int32_t r = 0; r < rows; ++r) {
       for (const Term& t : terms_) add(sums, parameters, t, r, x, t.in, x_size_, t.out, y_size_);
     }
-    spread(sums, parameters);
+    const std::vector<double> lengths = spread(sums, parameters, largest(x), of_y_);
     if (bias_size_ > 0) add_bias(sums, parameters.back());
-    return sums.finish(of_y_, whole);
+    return sums.finish(lengths, whole && !winograd_);
   }
 
   Bounded backward(std::int64_t rows, const Bounded& x, const Bounded& dy,
@@ -90,10 +96,10 @@ class Linear final : public Layer {
     for (std::int32_t r = 0; r < rows; ++r) {
       for (const Term& t : terms_) add(sums, parameters, t, r, dy, t.out, y_size_, t.in, x_size_);
     }
-    spread(sums, parameters);
+    const std::vector<double> lengths = spread(sums, parameters, largest(dy), of_x_);
     if (kernel_size_ > 0) gradients.push_back(kernel_gradient(rows, x, dy));
     if (bias_size_ > 0) gradients.push_back(bias_gradient(dy));
-    return sums.finish(of_x_, dy.whole && wholes(parameters));
+    return sums.finish(lengths, dy.whole && wholes(parameters) && !winograd_);
   }
 
  private:
@@ -111,21 +117,19 @@ class Linear final : public Layer {
         static_cast<std::size_t>(r) * from_size + static_cast<std::size_t>(from_at);
     sums.add(r * static_cast<std::int32_t>(to_size) + to_at, from.value[i], from.error[i],
              t.coefficient * weight, 0.0);
-    if (winograd_) {
-      const auto to = static_cast<std::size_t>(r) * to_size + static_cast<std::size_t>(to_at);
-      if (spread_.size() < sums.magnitude.size()) spread_.resize(sums.magnitude.size());
-      spread_[to] += std::abs(from.value[i]) + from.error[i];
-    }
   }
 
-  // By Winograd each x meets weights that are not its own.
-  void spread(Sums& sums, const Parameters& parameters) {
-    if (!winograd_) return;
+  // By Winograd each x meets weights that are not its own. Sets the magnitudes and returns the
+  // lengths of the sums over `most_x` at most.
+  std::vector<double> spread(Sums& sums, const Parameters& parameters, double most_x,
+                             const std::vector<double>& lengths) const {
+    if (!winograd_) return lengths;
     double most = 0.0;
     for (const float w : parameters.front()) most = std::max<double>(most, std::abs(w));
-    for (std::size_t i = 0; i < sums.magnitude.size(); ++i)
-      sums.magnitude[i] = kWinogradData * most * spread_[i];
-    spread_.clear();
+    const double channels = *std::max_element(lengths.begin(), lengths.end()) / kTaps;
+    std::fill(sums.magnitude.begin(), sums.magnitude.end(),
+              kWinogradData * most * kWinogradSeen * channels * most_x);
+    return {channels + kWinogradRoundings};
   }
 
   void add_bias(Sums& sums, const std::vector<float>& bias) const {
@@ -147,11 +151,12 @@ class Linear final : public Layer {
     std::vector<double> lengths = of_kernel_;
     for (double& length : lengths) length *= static_cast<double>(rows);
     if (winograd_) {
-      const double products = largest(x) * largest(dy) * static_cast<double>(rows);
-      for (std::size_t i = 0; i < kernel_size_; ++i)
-        sums.magnitude[i] = kWinogradWeight * products * static_cast<double>(y_size_);
+      const double pixels = *std::max_element(lengths.begin(), lengths.end());
+      std::fill(sums.magnitude.begin(), sums.magnitude.end(),
+                kWinogradWeight * pixels * largest(x) * largest(dy));
+      lengths = {pixels + kWinogradRoundings};
     }
-    return sums.finish(lengths, x.whole && dy.whole && whole_);
+    return sums.finish(lengths, x.whole && dy.whole && whole_ && !winograd_);
   }
 
   Bounded bias_gradient(const Bounded& dy) const {
@@ -167,7 +172,6 @@ class Linear final : public Layer {
   bool whole_ = true;  // coefficients
   // Products of a sum, and some roundings of coefficients more.
   std::vector<double> of_x_, of_y_, of_kernel_;
-  mutable std::vector<double> spread_;  // sums of |x|
 };
 
 class Relu final : public Layer {
