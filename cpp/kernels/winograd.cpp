@@ -64,14 +64,14 @@ struct Block {
 };
 
 // u[p * stride] = product p's factor from the first `count` of a vector of output channels of the
-// 3x3 weights at w, `tap` floats apart; the others are zeros, as a panel has them.
+// 3x3 weights at w, `tap` floats apart. The others may be another thread's.
 template <int Side>
 void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u, std::int64_t stride) {
   constexpr int kSide = kPatch<Side>;
   winograd::transform_square<3, kSide>(
       [&](int i, int j) { return load_columns(w + (3 * i + j) * tap, count); },
       [](const Vec(&g)[3], Vec(&t)[kSide]) { winograd::transform_kernel(g, t); },
-      [&](int i, int j, Vec t) { simd::store(u + (kSide * i + j) * stride, t); });
+      [&](int i, int j, Vec t) { store_columns(u + (kSide * i + j) * stride, t, count); });
 }
 
 // to[tile][column] = sum over channels of v[tile][channel] * panel[channel][column], of MR tiles.
