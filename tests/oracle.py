@@ -134,7 +134,7 @@ def plain_kernel(w: Any, dilation: Pair, groups: int) -> np.ndarray:
 
 
 class Winograd(NamedTuple):
-    """Absolute values of the matrices of F(side x side, 3x3), Lavin and Gray, 2015."""
+    """Absolute values of one dimension's matrices of F(m x n, 3x3), Lavin and Gray, 2015."""
 
     input: np.ndarray
     kernel: np.ndarray
@@ -142,40 +142,53 @@ class Winograd(NamedTuple):
     roundings: int  # of all transforms
 
 
-WINOGRAD = {
-    2: Winograd(
-        np.abs([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
-        np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 1]]),
-        np.abs([[1, 1, 1, 0], [0, 1, -1, -1]]),
-        18,
-    ),
-    3: Winograd(
-        np.abs(
-            [
-                [1, -2, -1, 2, 0],
-                [0, -0.5, 0.5, 1, 0],
-                [0, 0.5, -1.5, 1, 0],
-                [0, -1, 0, 1, 0],
-                [0, 0.5, -1, -0.5, 1],
-            ]
-        ),
-        np.abs([[3, 0, 0], [3, 3, 3], [-1, 1, -1], [-8, -4, -2], [0, 0, 3]]) / 3,
-        np.abs([[1, 1, 1, 1, 0], [0, 1, -1, 0.5, 0], [0, 1, 1, 0.25, 1]]),
-        24,
-    ),
+def _winograd(points: list[float], roundings: int) -> Winograd:
+    """By interpolation at these points and at infinity; Blahut, 2010, section 5.2."""
+    finite = len(points)
+    data = np.zeros((finite + 1, finite + 1))
+    for i in range(finite + 1):
+        others = np.delete(points, i) if i < finite else points
+        coefficients = np.poly(others)[::-1]
+        data[i, : len(coefficients)] = coefficients
+    distances = [np.prod(p - np.delete(points, i)) for i, p in enumerate(points)]
+    kernel = np.vander(points, 3, increasing=True) / np.array(distances)[:, None]
+    output = np.vander(points, finite - 1, increasing=True).T
+    of_infinity = np.eye(finite - 1)[:, -1:]
+    return Winograd(
+        np.abs(data),
+        np.abs(np.vstack([kernel, [0, 0, 1]])),
+        np.abs(np.hstack([output, of_infinity])),
+        roundings,
+    )
+
+
+WINOGRAD = {  # by outputs
+    2: _winograd([0, 1, -1], 18),
+    3: _winograd([0, 1, -1, 1 / 2], 24),
+    4: _winograd([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2], 40),
+    5: _winograd([0, 1 / 2, -1 / 2, 5 / 4, -5 / 4, 3], 40),
 }
 
 
-def winograd_side(oh: int, ow: int) -> int:
-    """Outputs on a side of the tiles over oh x ow, without pooling: ops/convolution.cpp."""
-    of_two, of_three = ((side + 2) ** 2 * -(-oh // side) * -(-ow // side) for side in (2, 3))
-    return 3 if 5 * of_three <= 4 * of_two else 2
+def winograd_shape(oh: int, ow: int, pool: bool = False) -> tuple[int, int]:
+    """Rows and columns of the tiles over oh x ow, pooled or not: ops/convolution.cpp."""
+
+    def products(shape: tuple[int, int]) -> int:
+        rows, columns = shape
+        return (rows + 2) * (columns + 2) * -(-oh // rows) * -(-ow // columns)
+
+    fitting = ((4, 4), (5, 2)) if oh % 10 == 0 else ((4, 4),)
+    best = (2, 2)
+    for shape in fitting if pool else ((3, 3), (4, 4)):
+        if 5 * products(shape) <= 4 * products(best):
+            best = shape
+    return best
 
 
 def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: float) -> np.ndarray:
     """The bound of kernels/winograd_gradient.hpp for a 3x3 convolution's dw."""
     n, oh, ow, _ = dy.shape
-    side = winograd_side(oh, ow)
+    side, _ = winograd_shape(oh, ow)
     of = WINOGRAD[side]
     rest = ((0, 0), (0, -oh % side), (0, -ow % side), (0, 0))
     x = np.pad(pad(np.abs(x), (3, 3), (1, 1), padding, 0.0), rest)

@@ -486,12 +486,13 @@ EXACT = [
     if SMOOTH.isdisjoint(value for _, attributes in ops for value in attributes.values())
     and QUOTIENTS.isdisjoint(op for op, _ in ops)
 ]
-# Where Winograd's F(3x3, 3x3) is used, whose weights are in thirds: exact only without it.
-IN_THIRDS = [
+# Where Winograd takes tiles larger than 2x2, with fractions: exact only without it.
+IN_FRACTIONS = [
     "conv_relu_144_pixels",
     "conv_relu_150_channels",
     "conv_same_relu",
     "transposed_odd_winograd",
+    "transposed_relu",
 ]
 # Those that do something else in training.
 ONLY_IN_TRAINING = {
@@ -516,9 +517,9 @@ TWO_MODES = [
 
 
 @pytest.fixture
-def no_thirds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_fractions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole numbers stay whole in the test's chain."""
-    if request.node.callspec.params["chain"] in IN_THIRDS:
+    if request.node.callspec.params["chain"] in IN_FRACTIONS:
         monkeypatch.setenv("CONVLET_WINOGRAD", "0")
 
 
@@ -552,7 +553,7 @@ def parameter_shapes(network: Any) -> list[tuple[int, ...]]:
         "conv_groups_relu",
     ],
 )
-@pytest.mark.usefixtures("no_thirds")
+@pytest.mark.usefixtures("no_fractions")
 def test_relu_that_lets_everything_pass(
     core: ModuleType, rng: np.random.Generator, chain: str
 ) -> None:
@@ -663,7 +664,7 @@ def test_blank_parts_of_images(
 
 @pytest.mark.parametrize(("rows", "threads"), BATCHES_AND_THREADS)
 @pytest.mark.parametrize("chain", EXACT)
-@pytest.mark.usefixtures("no_thirds")
+@pytest.mark.usefixtures("no_fractions")
 def test_small_whole_numbers_are_exact(
     core: ModuleType, rng: np.random.Generator, *, chain: str, rows: int, threads: int
 ) -> None:

@@ -1,7 +1,8 @@
 #include "kernels/winograd.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <bit>
+#include <numeric>
 
 #include "kernels/epilogue.hpp"
 #include "kernels/micro_kernel.hpp"
@@ -14,9 +15,11 @@ namespace {
 
 using simd::kLanes;
 using simd::Vec;
-using winograd::for_side;
-using winograd::kPatch;
-using winograd::kProducts;
+using winograd::for_shape;
+using winograd::for_square;
+using winograd::Sizes;
+using winograd::Tile;
+using winograd::transform_both;
 
 constexpr int kTaps = 9;
 // Tiles of a register tile that are addressed from one pointer: 3 % faster than one each.
@@ -40,12 +43,13 @@ struct PackedFactors {
   }
 };
 
-// Tiles that go through the three stages together. One register tile high, so that what passes
-// between the stages stays in the first-level cache; several where the weights do not fit the
-// second-level cache, so that each of their values is read for more tiles.
-std::int64_t tiles_together(const PackedFactors& weights) {
+// Tiles that go through the three stages together, a multiple of `least`. One register tile high,
+// so that what passes between the stages stays in the first-level cache; several where the weights
+// do not fit the second-level cache, so that each of their values is read for more tiles.
+constexpr int kMostTogether = 4 * std::lcm(kTileRows, 2);
+std::int64_t tiles_together(const PackedFactors& weights, int least) {
   constexpr std::int64_t kWeightsInCache = 1 << 18;  // floats
-  return kTileRows * (weights.size() > kWeightsInCache ? 4 : 1);
+  return std::lcm(kTileRows, least) * (weights.size() > kWeightsInCache ? 4 : 1);
 }
 
 // How the factors [p][tile][channel] and the products [p][tile][column] of some tiles lie in
@@ -65,13 +69,15 @@ struct Block {
 
 // u[p * stride] = product p's factor from the first `count` of a vector of output channels of the
 // 3x3 weights at w, `tap` floats apart. The others may be another thread's.
-template <int Side>
+template <class T>
 void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u, std::int64_t stride) {
-  constexpr int kSide = kPatch<Side>;
-  winograd::transform_square<3, kSide>(
+  transform_both(
+      Sizes<3, 3, T::kPatchRows, T::kPatchColumns>(),
       [&](int i, int j) { return load_columns(w + (3 * i + j) * tap, count); },
-      [](const Vec(&g)[3], Vec(&t)[kSide]) { winograd::transform_kernel(g, t); },
-      [&](int i, int j, Vec t) { store_columns(u + (kSide * i + j) * stride, t, count); });
+      [](const auto& g, auto& t) { winograd::transform_kernel(g, t); },
+      [&](int i, int j, Vec t) {
+        store_columns(u + (T::kPatchColumns * i + j) * stride, t, count);
+      });
 }
 
 // to[tile][column] = sum over channels of v[tile][channel] * panel[channel][column], of MR tiles.
@@ -152,9 +158,10 @@ class Cursor {
 
 // What the forward products have in common: factors come from patches of x, a tile's products
 // become outputs, which store(tile, outputs, bias, at, count) brings to y.
-template <int Side, class Store>
+template <class T, class Store>
 struct Forward {
-  static constexpr int kSide = Side;
+  using Tile = T;
+  static constexpr int kTogether = Store::kTogether;
   const WinogradProduct& g;
   const float* x;
   const float* bias;
@@ -163,53 +170,94 @@ struct Forward {
   std::int64_t channels() const { return g.ic; }
   std::int64_t columns() const { return g.oc; }
 
-  void to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
-    winograd::patch_to_factors<Side>(g.ic, g.x_row, x + place.x, v, stride);
+  // Returns bits of the outputs that are to be zero.
+  std::uint32_t to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
+    winograd::patch_to_factors<T>(g.ic, g.x_row, x + place.x, v, stride);
+    if constexpr (T::kKeepsZeros) return 0;
+    return winograd::blank_outputs<T>(g.ic, g.x_row, x + place.x);
   }
 
   // Of one vector of columns.
   [[gnu::always_inline]] void from_products(const float* products, std::int64_t stride,
-                                            const Cursor::Place& place, std::int64_t column,
-                                            int count) const {
-    constexpr int kSquare = kPatch<Side>;
-    Vec out[Side * Side];
-    winograd::transform_square<kSquare, Side>(
-        [&](int i, int j) { return simd::load(products + (kSquare * i + j) * stride); },
-        [](const Vec(&m)[kSquare], Vec(&y)[Side]) { winograd::transform_products(m, y); },
-        [&](int i, int j, Vec y) { out[Side * i + j] = y; });
+                                            const Cursor::Place& place, std::uint32_t zeros,
+                                            std::int64_t column, int count) const {
+    Vec out[T::kOutputs];
+    transform_both(
+        Sizes<T::kPatchRows, T::kPatchColumns, T::kRows, T::kColumns>(),
+        [&](int i, int j) { return simd::load(products + (T::kPatchColumns * i + j) * stride); },
+        [](const auto& m, auto& y) { winograd::transform_products(m, y); },
+        [&](int i, int j, Vec y) { out[T::kColumns * i + j] = y; });
+    for (; zeros != 0; zeros &= zeros - 1) out[std::countr_zero(zeros)] = simd::zero();
     store(place.tile, out, bias_of(bias, column), place.y + column, count);
   }
 };
 
-template <int Side>
+template <class T>
 struct EachPixel {
+  static constexpr int kTogether = 1;
   StoreSum store;
   std::int64_t row, pixel;  // of y, in floats
 
-  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[Side * Side],
+  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[T::kOutputs],
                                          Vec bias, std::int64_t at, int count) const {
-#pragma GCC unroll 9
-    for (int j = 0; j < Side * Side; ++j) {
-      if (j / Side < tile.rows && j % Side < tile.columns) {
-        store(out[j], bias, at + j / Side * row + j % Side * pixel, count);
-      }
+#pragma GCC unroll 16
+    for (int q = 0; q < T::kOutputs; ++q) {
+      const int i = q / T::kColumns;
+      const int j = q % T::kColumns;
+      if (i < tile.rows && j < tile.columns) store(out[q], bias, at + i * row + j * pixel, count);
     }
   }
 };
 
-struct Maximum {
-  StoreMax4 store;
+// The window of pixels whose first is at the place of `pixels`, rows of `across` pixels.
+[[gnu::always_inline]] inline void store_window(const StoreMax4& store, const Vec* pixels,
+                                                int across, Vec bias, std::int64_t at, int count) {
+  store({pixels[0], pixels[1], pixels[across], pixels[across + 1]}, bias, at, count);
+}
 
-  [[gnu::always_inline]] void operator()(const WinogradTile&, const Vec (&four)[4], Vec bias,
-                                         std::int64_t at, int count) const {
-    store(four, bias, at, count);
+// 2x2 windows that lie in one tile.
+template <class T>
+struct WindowsOfTile {
+  static constexpr int kTogether = 1;
+  StoreMax4 store;
+  std::int64_t row, window;  // of y, in floats
+
+  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[T::kOutputs],
+                                         Vec bias, std::int64_t at, int count) const {
+#pragma GCC unroll 4
+    for (int q = 0; q < T::kOutputs / 4; ++q) {
+      const int i = q / (T::kColumns / 2);
+      const int j = q % (T::kColumns / 2);
+      if (2 * i >= tile.rows || 2 * j >= tile.columns) continue;
+      store_window(store, out + 2 * (i * T::kColumns + j), T::kColumns, bias,
+                   at + i * row + j * window, count);
+    }
+  }
+};
+
+// A column of 2x2 windows of two tiles, one above the other: they are pooled with the lower one.
+template <class T>
+struct WindowsOfTwoTiles {
+  static constexpr int kTogether = 2;
+  StoreMax4 store;
+  std::int64_t row;
+  Vec* pixels;  // of both
+
+  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[T::kOutputs],
+                                         Vec bias, std::int64_t at, int count) const {
+    std::copy_n(out, T::kOutputs, pixels + (tile.lower ? T::kOutputs : 0));
+    if (!tile.lower) return;
+    for (int i = 0; i < T::kRows; ++i) {
+      store_window(store, pixels + 2 * i * T::kColumns, T::kColumns, bias, at + i * row, count);
+    }
   }
 };
 
 // winograd_add_data_gradient: factors come from tiles of dz, products go back to patches of dx.
-template <int Side>
+template <class T>
 struct Backward {
-  static constexpr int kSide = Side;
+  using Tile = T;
+  static constexpr int kTogether = 1;
   const WinogradProduct& g;
   const float* dz;
   float* dx;
@@ -217,17 +265,18 @@ struct Backward {
   std::int64_t channels() const { return g.oc; }
   std::int64_t columns() const { return g.ic; }
 
-  void to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
-    winograd::gradients_to_factors<Side>(g, place.tile, dz + place.y, v, stride);
+  std::uint32_t to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
+    winograd::gradients_to_factors<T>(g, place.tile, dz + place.y, v, stride);
+    return 0;
   }
 
   [[gnu::always_inline]] void from_products(const float* products, std::int64_t stride,
-                                            const Cursor::Place& place, std::int64_t column,
-                                            int count) const {
-    constexpr int kSquare = kPatch<Side>;
-    winograd::transform_square<kSquare, kSquare>(
-        [&](int i, int j) { return simd::load(products + (kSquare * i + j) * stride); },
-        [](const Vec(&m)[kSquare], Vec(&d)[kSquare]) { winograd::transform_back(m, d); },
+                                            const Cursor::Place& place, std::uint32_t,
+                                            std::int64_t column, int count) const {
+    transform_both(
+        Sizes<T::kPatchRows, T::kPatchColumns, T::kPatchRows, T::kPatchColumns>(),
+        [&](int i, int j) { return simd::load(products + (T::kPatchColumns * i + j) * stride); },
+        [](const auto& m, auto& d) { winograd::transform_back(m, d); },
         [&](int i, int j, Vec d) {
           float* to = dx + place.x + i * g.x_row + j * g.ic + column;
           store_columns(to, load_columns(to, count) + d, count);
@@ -235,12 +284,13 @@ struct Backward {
   }
 };
 
-// The second and third stage for `count` tiles whose factors are made. walk: at the first of them.
+// The second and third stage for tiles whose factors are made, and `zeros`, which of their outputs
+// are to be zero. walk: at the first of them.
 template <class Way>
-void finish_tiles(const Way& way, const Block& block, std::int64_t count, const float* factors,
-                  const float* packed, float* products, const Cursor& walk) {
-  constexpr int kSide = Way::kSide;
-  const PackedFactors weights{kProducts<kSide>, way.channels(), way.columns()};
+void finish_tiles(const Way& way, const Block& block, std::span<const std::uint32_t> zeros,
+                  const float* factors, const float* packed, float* products, const Cursor& walk) {
+  constexpr int kProducts = Way::Tile::kProducts;
+  const PackedFactors weights{kProducts, way.channels(), way.columns()};
   for (std::int64_t n0 = 0; n0 < way.columns(); n0 += kPanel) {
     const int vectors = panel_width(way.columns(), n0) / kLanes;
     if (vectors == kTileVectors) {
@@ -253,9 +303,10 @@ void finish_tiles(const Way& way, const Block& block, std::int64_t count, const 
       const int valid = columns.in_vector(n);
       if (valid <= 0) break;
       Cursor cursor = walk;
-      for (std::int64_t m = 0; m < count; ++m) {
-        way.from_products(products + m * kPanel + n * kLanes, block.products, cursor.next(),
-                          n0 + n * kLanes, valid);
+      const float* of_tile = products + n * kLanes;
+      for (const std::uint32_t of_zeros : zeros) {
+        way.from_products(of_tile, block.products, cursor.next(), of_zeros, n0 + n * kLanes, valid);
+        of_tile += kPanel;
       }
     }
   }
@@ -263,9 +314,11 @@ void finish_tiles(const Way& way, const Block& block, std::int64_t count, const 
 
 template <class Way>
 void product(const Way& way, std::int64_t images, const float* packed, float* scratch) {
-  constexpr int kSide = Way::kSide;
-  const std::int64_t most = tiles_together({kProducts<kSide>, way.channels(), way.columns()});
-  float* products = scratch + kProducts<kSide> * Block(most, way.channels()).factors;
+  constexpr int kProducts = Way::Tile::kProducts;
+  const PackedFactors weights{kProducts, way.channels(), way.columns()};
+  const std::int64_t most = tiles_together(weights, Way::kTogether);
+  std::uint32_t zeros[kMostTogether];
+  float* products = scratch + kProducts * Block(most, way.channels()).factors;
   Cursor cursor(way.g);
   std::int64_t left = images * static_cast<std::int64_t>(way.g.tiles.size());
   while (left > 0) {
@@ -273,34 +326,36 @@ void product(const Way& way, std::int64_t images, const float* packed, float* sc
     const Block block(round_up(count, kGroup), way.channels());
     const Cursor first = cursor;
     for (std::int64_t m = 0; m < count; ++m) {
-      way.to_factors(cursor.next(), scratch + m * block.factor_row, block.factors);
+      float* factors = scratch + m * block.factor_row;
+      zeros[m] = way.to_factors(cursor.next(), factors, block.factors);
     }
-    finish_tiles(way, block, count, scratch, packed, products, first);
+    finish_tiles(way, block, {zeros, static_cast<std::size_t>(count)}, scratch, packed, products,
+                 first);
     left -= count;
   }
 }
 
 // winograd_pack, and winograd_pack_transposed or winograd_pack_adjoint.
-template <int Side>
+template <class T>
 void pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc, const float* w,
           float* packed) {
-  const PackedFactors factors{kProducts<Side>, ic, oc};
+  const PackedFactors factors{T::kProducts, ic, oc};
   for (std::int64_t c = 0; c < oc; c += kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(kLanes, oc - c));
     const std::int64_t n0 = c / kPanel * kPanel;
     float* to = packed + factors.panel(n0) + (c - n0);
     for (std::int64_t i = begin; i < end; ++i) {
-      kernel_to_factors<Side>(w + i * oc + c, ic * oc, count, to + i * panel_width(oc, n0),
-                              factors.stride(n0));
+      kernel_to_factors<T>(w + i * oc + c, ic * oc, count, to + i * panel_width(oc, n0),
+                           factors.stride(n0));
     }
   }
 }
 
-template <int Side>
+template <class T>
 void pack_transposed(bool turned, std::int64_t begin, std::int64_t end, std::int64_t ic,
                      std::int64_t oc, const float* w, float* packed) {
   constexpr std::int64_t kSquare = kLanes * kLanes;
-  const PackedFactors factors{kProducts<Side>, oc, ic};
+  const PackedFactors factors{T::kProducts, oc, ic};
   alignas(simd::kVecBytes) float block[kTaps * kSquare];  // [tap][output channel][input channel]
   for (std::int64_t i = begin, next = begin; i < end; i = next) {
     next = std::min(end, round_up(i + 1, kLanes));
@@ -319,8 +374,8 @@ void pack_transposed(bool turned, std::int64_t begin, std::int64_t end, std::int
         for (int r = 0; r < columns; ++r) simd::store(to_tap + r * kLanes, square[r]);
       }
       for (int r = 0; r < columns; ++r) {
-        kernel_to_factors<Side>(block + r * kLanes, kSquare, rows,
-                                to + (o + r) * panel_width(ic, n0), factors.stride(n0));
+        kernel_to_factors<T>(block + r * kLanes, kSquare, rows, to + (o + r) * panel_width(ic, n0),
+                             factors.stride(n0));
       }
     }
   }
@@ -328,50 +383,62 @@ void pack_transposed(bool turned, std::int64_t begin, std::int64_t end, std::int
 
 }  // namespace
 
-std::int64_t winograd_packed_size(int side, std::int64_t ic, std::int64_t oc) {
-  return for_side(side, [&](auto s) { return PackedFactors{kProducts<s>, ic, oc}.size(); });
+std::int64_t winograd_packed_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
+  return for_shape(shape, [&](auto t) { return PackedFactors{t.kProducts, ic, oc}.size(); });
 }
 
-std::int64_t winograd_scratch_size(int side, std::int64_t ic, std::int64_t oc) {
-  return for_side(side, [&](auto s) {
-    const Block block(tiles_together({kProducts<s>, ic, oc}), ic);
-    return kProducts<s> * (block.factors + block.products);
+std::int64_t winograd_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
+  return for_shape(shape, [&](auto t) {
+    const Block block(tiles_together({t.kProducts, ic, oc}, 2), ic);
+    return t.kProducts * (block.factors + block.products);
   });
 }
 
-void winograd_pack(int side, std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
-                   const float* w, float* packed) {
-  for_side(side, [&](auto s) { pack<s>(begin, end, ic, oc, w, packed); });
+void winograd_pack(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
+                   std::int64_t oc, const float* w, float* packed) {
+  for_shape(shape, [&](auto t) { pack<decltype(t)>(begin, end, ic, oc, w, packed); });
 }
 
-void winograd_pack_transposed(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
-                              std::int64_t oc, const float* w, float* packed) {
-  for_side(side, [&](auto s) { pack_transposed<s>(true, begin, end, ic, oc, w, packed); });
+void winograd_pack_transposed(TileShape shape, std::int64_t begin, std::int64_t end,
+                              std::int64_t ic, std::int64_t oc, const float* w, float* packed) {
+  for_square(shape,
+             [&](auto t) { pack_transposed<decltype(t)>(true, begin, end, ic, oc, w, packed); });
 }
 
-void winograd_pack_adjoint(int side, std::int64_t begin, std::int64_t end, std::int64_t ic,
+void winograd_pack_adjoint(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
                            std::int64_t oc, const float* w, float* packed) {
-  for_side(side, [&](auto s) { pack_transposed<s>(false, begin, end, ic, oc, w, packed); });
+  for_square(shape,
+             [&](auto t) { pack_transposed<decltype(t)>(false, begin, end, ic, oc, w, packed); });
 }
 
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y) {
-  for_side(g.side, [&](auto s) {
-    const EachPixel<s> store{{bias, relu, y}, g.y_row, g.oc};
-    product(Forward<s, EachPixel<s>>{g, x, bias, store}, images, packed, scratch);
+  for_square(g.shape, [&]<class T>(T) {
+    const EachPixel<T> store{{bias, relu, y}, g.y_row, g.oc};
+    product(Forward<T, EachPixel<T>>{g, x, bias, store}, images, packed, scratch);
   });
 }
 
 void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* packed, const float* bias, bool relu, float* scratch,
                            float* y, std::uint8_t* argmax) {
-  const Maximum store{{bias, relu, y, argmax}};
-  product(Forward<2, Maximum>{g, x, bias, store}, images, packed, scratch);
+  const StoreMax4 max4{bias, relu, y, argmax};
+  const auto in_one = [&]<class T>(T) {
+    const WindowsOfTile<T> store{max4, g.y_row, g.oc};
+    product(Forward<T, WindowsOfTile<T>>{g, x, bias, store}, images, packed, scratch);
+  };
+  if (g.shape.rows == 2) return in_one(Tile<2, 2>());
+  if (g.shape.rows == 4) return in_one(Tile<4, 4>());
+  using T = Tile<5, 2>;
+  Vec pixels[2 * T::kOutputs];
+  const WindowsOfTwoTiles<T> store{max4, g.y_row, pixels};
+  product(Forward<T, WindowsOfTwoTiles<T>>{g, x, bias, store}, images, packed, scratch);
 }
 
 void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,
                                 const float* packed, float* scratch, float* dx) {
-  for_side(g.side, [&](auto s) { product(Backward<s>{g, dz, dx}, images, packed, scratch); });
+  for_square(g.shape,
+             [&]<class T>(T) { product(Backward<T>{g, dz, dx}, images, packed, scratch); });
 }
 
 }  // namespace convlet

@@ -13,9 +13,7 @@ namespace {
 
 using simd::kLanes;
 using simd::Vec;
-using winograd::for_side;
-using winograd::kPatch;
-using winograd::kProducts;
+using winograd::for_square;
 
 // How the factors of some tiles lie in scratch: [products][tiles][channels] of x, then of dz. One
 // cache line more than needed lies between the arrays of two products: see winograd.cpp.
@@ -44,25 +42,29 @@ void add_products(const WinogradProduct& g, const Factors& factors, std::int64_t
                   const float* scratch, float* sums) {
   const Patches patch = row_patch(g.ic);
   for (int p = 0; p < factors.products; ++p) {
-    WeightGradientSum<float> sum({patch, factors.x_row, g.oc, g.oc}, sums + p * g.ic * g.oc);
+    float* sums_of_p = sums + p * g.ic * g.oc;
+    WeightGradientSum<float> sum({patch, factors.x_row, g.oc, g.oc}, sums_of_p);
+    // The sums of all products together do not stay in the cache from one time to the next.
+    const float* const fetched[] = {sums_of_p};
+    sum.fetch(fetched);
     sum.add(tiles, scratch + p * factors.x, scratch + factors.products * factors.x + p * factors.dz,
             factors.dz_row);
     sum.finish();
   }
 }
 
-template <int Side>
+template <class T>
 void add_all_products(const WinogradProduct& g, std::int64_t images, const float* x,
                       const float* dz, float* scratch, float* sums) {
-  const Factors factors(kProducts<Side>, g.ic, g.oc);
+  const Factors factors(T::kProducts, g.ic, g.oc);
   float* dz_factors = scratch + factors.products * factors.x;
   std::int64_t tiles = 0;
   for (std::int64_t image = 0; image < images; ++image, x += g.x_image, dz += g.y_image) {
     for (const WinogradTile& tile : g.tiles) {
-      winograd::patch_to_factors<Side>(g.ic, g.x_row, x + tile.x, scratch + tiles * factors.x_row,
-                                       factors.x);
-      winograd::gradients_to_factors<Side>(g, tile, dz + tile.y,
-                                           dz_factors + tiles * factors.dz_row, factors.dz);
+      winograd::patch_to_factors<T>(g.ic, g.x_row, x + tile.x, scratch + tiles * factors.x_row,
+                                    factors.x);
+      winograd::gradients_to_factors<T>(g, tile, dz + tile.y, dz_factors + tiles * factors.dz_row,
+                                        factors.dz);
       if (++tiles < factors.tiles) continue;
       add_products(g, factors, tiles, scratch, sums);
       tiles = 0;
@@ -71,14 +73,16 @@ void add_all_products(const WinogradProduct& g, std::int64_t images, const float
   if (tiles > 0) add_products(g, factors, tiles, scratch, sums);
 }
 
-template <int Side>
+template <class T>
 void finish(std::int64_t size, const float* sums, float* dw) {
-  constexpr int kSide = kPatch<Side>;
   for (std::int64_t i = 0; i < size; i += kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(kLanes, size - i));
-    winograd::transform_square<kSide, 3>(
-        [&](int r, int j) { return load_columns(sums + (kSide * r + j) * size + i, count); },
-        [](const Vec(&m)[kSide], Vec(&g)[3]) { winograd::transform_sums(m, g); },
+    winograd::transform_both(
+        winograd::Sizes<T::kPatchRows, T::kPatchColumns, 3, 3>(),
+        [&](int r, int j) {
+          return load_columns(sums + (T::kPatchColumns * r + j) * size + i, count);
+        },
+        [](const auto& m, auto& g) { winograd::transform_sums(m, g); },
         [&](int r, int j, Vec g) {
           float* to = dw + (3 * r + j) * size + i;
           store_columns(to, load_columns(to, count) + g, count);
@@ -88,22 +92,24 @@ void finish(std::int64_t size, const float* sums, float* dw) {
 
 }  // namespace
 
-std::int64_t winograd_sums_size(int side, std::int64_t ic, std::int64_t oc) {
-  return for_side(side, [&](auto s) { return kProducts<s> * ic * oc; });
+std::int64_t winograd_sums_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
+  return for_square(shape, [&](auto t) { return t.kProducts * ic * oc; });
 }
 
-std::int64_t winograd_gradient_scratch_size(int side, std::int64_t ic, std::int64_t oc) {
-  return for_side(side, [&](auto s) { return Factors(kProducts<s>, ic, oc).size(); });
+std::int64_t winograd_gradient_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
+  return for_square(shape, [&](auto t) { return Factors(t.kProducts, ic, oc).size(); });
 }
 
 void winograd_add_products(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* dz, float* scratch, float* sums) {
-  for_side(g.side, [&](auto s) { add_all_products<s>(g, images, x, dz, scratch, sums); });
+  for_square(g.shape,
+             [&](auto t) { add_all_products<decltype(t)>(g, images, x, dz, scratch, sums); });
 }
 
-void winograd_finish_gradient(int side, std::int64_t ic, std::int64_t oc, float* sums, float* dw) {
-  for_side(side, [&](auto s) { finish<s>(ic * oc, sums, dw); });
-  std::fill_n(sums, winograd_sums_size(side, ic, oc), 0.0F);
+void winograd_finish_gradient(TileShape shape, std::int64_t ic, std::int64_t oc, float* sums,
+                              float* dw) {
+  for_square(shape, [&](auto t) { finish<decltype(t)>(ic * oc, sums, dw); });
+  std::fill_n(sums, winograd_sums_size(shape, ic, oc), 0.0F);
 }
 
 }  // namespace convlet

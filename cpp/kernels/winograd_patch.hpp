@@ -1,9 +1,5 @@
-// The transforms of Winograd's products in one dimension, for tiles of two and of three outputs,
-// the two dimensions made of them, and the transforms of an input patch and of a tile of gradients,
+// Winograd's transforms in two dimensions, and those of an input patch and of a tile of gradients,
 // which the products and the gradient with respect to the weights share (winograd.hpp).
-//
-// Two outputs: the points 0, 1, -1 and infinity. Three: 1/2 besides, with which the error is two
-// thirds of that with 2.
 #pragma once
 
 #include <algorithm>
@@ -12,181 +8,152 @@
 
 #include "kernels/epilogue.hpp"
 #include "kernels/winograd.hpp"
+#include "kernels/winograd_transforms.hpp"
 #include "simd/vec.hpp"
 
 namespace convlet::winograd {
 
-// Inputs that a tile of Side outputs sees, on a side, and its products.
-template <int Side>
-inline constexpr int kPatch = Side + 2;
-template <int Side>
-inline constexpr int kProducts = kPatch<Side> * kPatch<Side>;
+// A tile's outputs, the inputs that it sees, and its products.
+template <int Rows, int Columns>
+struct Tile {
+  static constexpr int kRows = Rows;
+  static constexpr int kColumns = Columns;
+  static constexpr int kOutputs = Rows * Columns;
+  static constexpr int kPatchRows = Rows + 2;
+  static constexpr int kPatchColumns = Columns + 2;
+  static constexpr int kProducts = kPatchRows * kPatchColumns;
+  // Outputs that see only zeros come out as zeros: what the others see meets no product of theirs.
+  static constexpr bool kKeepsZeros = Rows == 2 && Columns == 2;
+};
 
-// f(std::integral_constant<int, side>()) for a side known at run time.
+// f(Tile<...>()) for a shape known at run time; for gradients only squares.
 template <class F>
-decltype(auto) for_side(int side, F&& f) {
-  return side == 3 ? f(std::integral_constant<int, 3>{}) : f(std::integral_constant<int, 2>{});
+decltype(auto) for_square(TileShape shape, F&& f) {
+  switch (shape.rows) {
+    case 2:
+      return f(Tile<2, 2>());
+    case 3:
+      return f(Tile<3, 3>());
+    default:
+      return f(Tile<4, 4>());
+  }
+}
+template <class F>
+decltype(auto) for_shape(TileShape shape, F&& f) {
+  return shape.rows == 5 ? f(Tile<5, 2>()) : for_square(shape, f);
 }
 
-using simd::Vec;
-
-// Bt d: one column of a patch.
-[[gnu::always_inline]] inline void transform_patch(const Vec (&d)[4], Vec (&t)[4]) {
-  t[0] = d[0] - d[2];
-  t[1] = d[1] + d[2];
-  t[2] = d[2] - d[1];
-  t[3] = d[1] - d[3];
+// f(i) for i < N, in one piece of code each or in one for all.
+template <int N, bool Unrolled, class F>
+[[gnu::always_inline]] inline void for_each_index(F&& f) {
+  if constexpr (Unrolled) {
+#pragma GCC unroll 7
+    for (int i = 0; i < N; ++i) f(i);
+  } else {
+#pragma GCC unroll 1
+    for (int i = 0; i < N; ++i) f(i);
+  }
 }
 
-[[gnu::always_inline]] inline void transform_patch(const Vec (&d)[5], Vec (&t)[5]) {
-  const Vec outer = d[3] - d[1];
-  t[0] = (d[0] - d[2]) + 2.0F * outer;
-  t[1] = d[3] + 0.5F * (d[2] - d[1]);
-  t[2] = (d[3] - d[2]) + 0.5F * (d[1] - d[2]);
-  t[3] = outer;
-  t[4] = (d[4] - d[2]) - 0.5F * outer;
-}
+// From[rows][columns] to To[rows][columns].
+template <int FromRows, int FromColumns, int ToRows, int ToColumns>
+struct Sizes {};
 
-// G g: one column of a kernel.
-[[gnu::always_inline]] inline void transform_kernel(const Vec (&g)[3], Vec (&t)[4]) {
-  const Vec outer = g[0] + g[2];
-  t[0] = g[0];
-  t[1] = 0.5F * (outer + g[1]);
-  t[2] = 0.5F * (outer - g[1]);
-  t[3] = g[2];
-}
-
-[[gnu::always_inline]] inline void transform_kernel(const Vec (&g)[3], Vec (&t)[5]) {
-  constexpr float kThird = 1.0F / 3;
-  const Vec outer = g[0] + g[2];
-  t[0] = g[0];
-  t[1] = outer + g[1];
-  t[2] = kThird * (g[1] - outer);
-  t[3] = (-2 * kThird) * ((4.0F * g[0] + 2.0F * g[1]) + g[2]);
-  t[4] = g[2];
-}
-
-// At m: one column of products.
-[[gnu::always_inline]] inline void transform_products(const Vec (&m)[4], Vec (&y)[2]) {
-  y[0] = m[0] + m[1] + m[2];
-  y[1] = m[1] - m[2] - m[3];
-}
-
-[[gnu::always_inline]] inline void transform_products(const Vec (&m)[5], Vec (&y)[3]) {
-  const Vec inner = m[1] + m[2];
-  y[0] = (m[0] + m[3]) + inner;
-  y[1] = (m[1] - m[2]) + 0.5F * m[3];
-  y[2] = (inner + m[4]) + 0.25F * m[3];
-}
-
-// A e: one column of a tile of gradients.
-[[gnu::always_inline]] inline void transform_gradient(const Vec (&e)[2], Vec (&t)[4]) {
-  t[0] = e[0];
-  t[1] = e[0] + e[1];
-  t[2] = e[0] - e[1];
-  t[3] = -e[1];
-}
-
-[[gnu::always_inline]] inline void transform_gradient(const Vec (&e)[3], Vec (&t)[5]) {
-  const Vec outer = e[0] + e[2];
-  t[0] = e[0];
-  t[1] = outer + e[1];
-  t[2] = outer - e[1];
-  t[3] = e[0] + 0.5F * (e[1] + 0.5F * e[2]);
-  t[4] = e[2];
-}
-
-// B m: one column of products, on its way back to a patch.
-[[gnu::always_inline]] inline void transform_back(const Vec (&m)[4], Vec (&d)[4]) {
-  d[0] = m[0];
-  d[1] = (m[1] - m[2]) + m[3];
-  d[2] = (m[1] + m[2]) - m[0];
-  d[3] = -m[3];
-}
-
-[[gnu::always_inline]] inline void transform_back(const Vec (&m)[5], Vec (&d)[5]) {
-  const Vec inner = 0.5F * (m[2] - m[1]);
-  const Vec outer = (2.0F * m[0] - 0.5F * m[4]) + m[3];
-  d[0] = m[0];
-  d[1] = inner - outer;
-  d[2] = 0.5F * m[1] - (1.5F * m[2] + (m[0] + m[4]));
-  d[3] = outer + (m[1] + m[2]);
-  d[4] = m[4];
-}
-
-// Gt m: one column of sums.
-[[gnu::always_inline]] inline void transform_sums(const Vec (&m)[4], Vec (&g)[3]) {
-  const Vec inner = 0.5F * (m[1] + m[2]);
-  g[0] = m[0] + inner;
-  g[1] = 0.5F * (m[1] - m[2]);
-  g[2] = inner + m[3];
-}
-
-[[gnu::always_inline]] inline void transform_sums(const Vec (&m)[5], Vec (&g)[3]) {
-  constexpr float kThird = 1.0F / 3;
-  const Vec third = kThird * m[2];
-  const Vec fourth = (2 * kThird) * m[3];
-  const Vec inner = m[1] - third;
-  g[0] = (m[0] + inner) - 4.0F * fourth;
-  g[1] = (m[1] + third) - 2.0F * fourth;
-  g[2] = (inner + m[4]) - fourth;
-}
-
-// store(i, j, element) of M X Mt, R x R, where transform(column, out) multiplies a column of N by M
-// and load(i, j) is an element of X.
-template <int N, int R, class Load, class Transform, class Store>
-[[gnu::always_inline]] inline void transform_square(Load&& load, Transform&& transform,
-                                                    Store&& store) {
-  Vec columns[N][R];
-#pragma GCC unroll 5
-  for (int j = 0; j < N; ++j) {
-    Vec column[N];
-#pragma GCC unroll 5
-    for (int i = 0; i < N; ++i) column[i] = load(i, j);
+// store(i, j, element) of M X N, where load(i, j) is an element of X, and transform(in, out)
+// multiplies M by a column, or a row by N.
+template <int FromRows, int FromColumns, int ToRows, int ToColumns, class Load, class Transform,
+          class Store>
+[[gnu::always_inline]] inline void transform_both(Sizes<FromRows, FromColumns, ToRows, ToColumns>,
+                                                  Load&& load, Transform&& transform,
+                                                  Store&& store) {
+  // More than the registers hold goes by way of the stack, and in less code.
+  constexpr bool kUnrolled = FromColumns * ToRows <= 25;
+  Vec columns[FromColumns][ToRows];
+  for_each_index<FromColumns, kUnrolled>([&](int j) {
+    Vec column[FromRows];
+#pragma GCC unroll 7
+    for (int i = 0; i < FromRows; ++i) column[i] = load(i, j);
     transform(column, columns[j]);
-  }
-#pragma GCC unroll 5
-  for (int i = 0; i < R; ++i) {
-    Vec row[N];
-    Vec out[R];
-#pragma GCC unroll 5
-    for (int j = 0; j < N; ++j) row[j] = columns[j][i];
+  });
+  for_each_index<ToRows, kUnrolled>([&](int i) {
+    Vec row[FromColumns];
+    Vec out[ToColumns];
+#pragma GCC unroll 7
+    for (int j = 0; j < FromColumns; ++j) row[j] = columns[j][i];
     transform(row, out);
-#pragma GCC unroll 5
-    for (int j = 0; j < R; ++j) store(i, j, out[j]);
-  }
+#pragma GCC unroll 7
+    for (int j = 0; j < ToColumns; ++j) store(i, j, out[j]);
+  });
 }
 
 // The factors of one patch, all channels: v[p * stride + channel] is that of product p.
-template <int Side>
+template <class T>
 void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float* v,
                       std::int64_t stride) {
-  constexpr int kSide = kPatch<Side>;
   const auto transform = [&](std::int64_t c, auto count) {
-    transform_square<kSide, kSide>(
+    transform_both(
+        Sizes<T::kPatchRows, T::kPatchColumns, T::kPatchRows, T::kPatchColumns>(),
         [&](int i, int j) { return simd::load_partial(x + i * x_row + j * ic + c, count); },
-        [](const Vec(&d)[kSide], Vec(&t)[kSide]) { transform_patch(d, t); },
-        [&](int i, int j, Vec t) { simd::store(v + (kSide * i + j) * stride + c, t); });
+        [](const auto& d, auto& t) { transform_patch(d, t); },
+        [&](int i, int j, Vec t) { simd::store(v + (T::kPatchColumns * i + j) * stride + c, t); });
   };
   std::int64_t c = 0;
   for (; c + simd::kLanes <= ic; c += simd::kLanes) transform(c, simd::Whole{});
   if (c < ic) transform(c, static_cast<int>(ic - c));
 }
 
+// Bit [i][j] of a patch.
+template <class T>
+constexpr std::uint64_t patch_bit(int i, int j) {
+  return std::uint64_t{1} << (i * T::kPatchColumns + j);
+}
+
+// Bits of the outputs of a tile that see nothing but zeros.
+template <class T>
+std::uint32_t blank_outputs(std::int64_t ic, std::int64_t x_row, const float* x) {
+  const auto is_blank = [&](int i, int j) {
+    const float* pixel = x + i * x_row + j * ic;
+    for (std::int64_t c = 0; c < ic; c += simd::kLanes) {
+      const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, ic - c));
+      if (simd::bits_of(load_columns(pixel + c, count) != simd::zero()) != 0) return false;
+    }
+    return true;
+  };
+  // Every output sees one of every third pixel, which are seldom blank.
+  bool may_be = false;
+  for (int i = 2; i < T::kPatchRows; i += 3) {
+    for (int j = 2; j < T::kPatchColumns; j += 3) may_be = may_be || is_blank(i, j);
+  }
+  if (!may_be) return 0;
+  std::uint64_t blank = 0;
+  for (int i = 0; i < T::kPatchRows; ++i) {
+    for (int j = 0; j < T::kPatchColumns; ++j) blank |= is_blank(i, j) ? patch_bit<T>(i, j) : 0;
+  }
+  constexpr std::uint64_t kRow = patch_bit<T>(0, 0) | patch_bit<T>(0, 1) | patch_bit<T>(0, 2);
+  constexpr std::uint64_t kWindow =
+      kRow | kRow << T::kPatchColumns | kRow << (2 * T::kPatchColumns);
+  std::uint32_t outputs = 0;
+  for (int q = 0; q < T::kOutputs; ++q) {
+    const std::uint64_t window = kWindow << (q / T::kColumns * T::kPatchColumns + q % T::kColumns);
+    if ((blank & window) == window) outputs |= std::uint32_t{1} << q;
+  }
+  return outputs;
+}
+
 // The factors of one tile of gradients, all channels; those of pixels that do not exist are zero.
-template <int Side>
+template <class T>
 void gradients_to_factors(const WinogradProduct& g, const WinogradTile& tile, const float* dz,
                           float* to, std::int64_t stride) {
-  constexpr int kSide = kPatch<Side>;
   for (std::int64_t c = 0; c < g.oc; c += simd::kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, g.oc - c));
-    transform_square<Side, kSide>(
+    transform_both(
+        Sizes<T::kRows, T::kColumns, T::kPatchRows, T::kPatchColumns>(),
         [&](int i, int j) {
           const bool exists = i < tile.rows && j < tile.columns;
           return exists ? load_columns(dz + i * g.y_row + j * g.oc + c, count) : simd::zero();
         },
-        [](const Vec(&e)[Side], Vec(&t)[kSide]) { transform_gradient(e, t); },
-        [&](int i, int j, Vec t) { simd::store(to + (kSide * i + j) * stride + c, t); });
+        [](const auto& e, auto& t) { transform_gradient(e, t); },
+        [&](int i, int j, Vec t) { simd::store(to + (T::kPatchColumns * i + j) * stride + c, t); });
   }
 }
 

@@ -119,48 +119,80 @@ PatchTable::PatchTable(const Window2D& w, Order order, std::int64_t groups, bool
 
 namespace {
 
-std::int64_t winograd_products(int side, std::int64_t oh, std::int64_t ow) {
-  const std::int64_t patch = side + 2;
-  return patch * patch * ((oh + side - 1) / side) * ((ow + side - 1) / side);
+std::int64_t winograd_products(TileShape shape, std::int64_t oh, std::int64_t ow) {
+  const std::int64_t down = (oh + shape.rows - 1) / shape.rows;
+  const std::int64_t across = (ow + shape.columns - 1) / shape.columns;
+  return down * across * (shape.rows + 2) * (shape.columns + 2);
 }
 
 std::int64_t direct_products(std::int64_t oh, std::int64_t ow) { return 9 * oh * ow; }
 
+// Whether tiles of that shape can make outputs of oh x ow, of which 2x2 windows are pooled.
+bool fits(TileShape shape, std::int64_t oh, bool pool) {
+  if (shape.rows == 5) return pool && oh % 10 == 0;  // two of them have windows in common
+  return !pool || shape.rows % 2 == 0;
+}
+
 }  // namespace
 
-int winograd_side(const Convolution& c, std::int64_t oh, std::int64_t ow, bool pool) {
+TileShape winograd_shape(const Convolution& c, std::int64_t oh, std::int64_t ow, bool pool) {
   // Measured on Sapphire Rapids (34x34 images, 32 filters, direct / Winograd): 3 channels 0.84, 16
   // channels 1.5, 32 channels 1.54; 13x13x32 to 64 filters 1.7.
   constexpr std::int64_t kChannels = 8;
   const Window2D& w = c.window;
   const bool can = c.winograd && c.groups == 1 && w.kh == 3 && w.kw == 3 && w.sh == 1 &&
                    w.sw == 1 && w.dh == 1 && w.dw == 1 && w.ic >= kChannels && c.oc >= kChannels;
-  const std::int64_t of_two = winograd_products(2, oh, ow);
-  const std::int64_t of_three = winograd_products(3, oh, ow);
-  const int side = !pool && 5 * of_three <= 4 * of_two ? 3 : 2;
+  TileShape best{2, 2};
+  for (const TileShape larger : {TileShape{3, 3}, TileShape{4, 4}, TileShape{5, 2}}) {
+    // A larger one errs more, and must save a fifth of the products.
+    const bool pays = 5 * winograd_products(larger, oh, ow) <= 4 * winograd_products(best, oh, ow);
+    if (pays && fits(larger, oh, pool)) best = larger;
+  }
   // There must be 1.4 times fewer products than direct ones. With tiles of 2x2, 3x3 pixels of 64
   // channels (1.27 times fewer): 0.93; 5x5 (1.56): 1.1.
-  const bool pays = 7 * winograd_products(side, oh, ow) < 5 * direct_products(oh, ow);
-  return can && pays ? side : 0;
+  const bool pays = 7 * winograd_products(best, oh, ow) < 5 * direct_products(oh, ow);
+  return can && pays ? best : TileShape{};
 }
 
-double relative_cost(int side, std::int64_t oh, std::int64_t ow) {
-  if (side == 0) return 1.0;
+double relative_cost(TileShape shape, std::int64_t oh, std::int64_t ow) {
+  if (!shape) return 1.0;
   constexpr double kProduct = 1.35;  // of transformed factors, with its share of the transforms
-  return kProduct * static_cast<double>(winograd_products(side, oh, ow)) /
+  return kProduct * static_cast<double>(winograd_products(shape, oh, ow)) /
          static_cast<double>(direct_products(oh, ow));
 }
 
-std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
+std::vector<WinogradTile> winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
                                          std::int64_t pw, std::int64_t ic, std::int64_t y_row,
                                          std::int64_t y_tile) {
   std::vector<WinogradTile> tiles;
-  for (std::int64_t oy = 0; oy < oh; oy += side) {
-    for (std::int64_t ox = 0; ox < ow; ox += side) {
-      tiles.push_back({static_cast<std::int32_t>((oy * pw + ox) * ic),
-                       static_cast<std::int32_t>(oy / side * y_row + ox / side * y_tile),
-                       static_cast<std::int8_t>(std::min<std::int64_t>(side, oh - oy)),
-                       static_cast<std::int8_t>(std::min<std::int64_t>(side, ow - ox))});
+  for (std::int64_t oy = 0; oy < oh; oy += shape.rows) {
+    for (std::int64_t ox = 0; ox < ow; ox += shape.columns) {
+      tiles.push_back(
+          {static_cast<std::int32_t>((oy * pw + ox) * ic),
+           static_cast<std::int32_t>(oy / shape.rows * y_row + ox / shape.columns * y_tile),
+           static_cast<std::int8_t>(std::min<std::int64_t>(shape.rows, oh - oy)),
+           static_cast<std::int8_t>(std::min<std::int64_t>(shape.columns, ow - ox))});
+    }
+  }
+  return tiles;
+}
+
+std::vector<WinogradTile> pooled_winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
+                                                std::int64_t pw, std::int64_t ic, std::int64_t oc) {
+  const std::int64_t y_row = ow / 2 * oc;
+  if (shape.rows % 2 == 0) {
+    return winograd_tiles(shape, oh, ow, pw, ic, shape.rows / 2 * y_row, shape.columns / 2 * oc);
+  }
+  std::vector<WinogradTile> tiles;
+  for (std::int64_t oy = 0; oy < oh; oy += 2 * shape.rows) {
+    for (std::int64_t ox = 0; ox < ow; ox += shape.columns) {
+      for (const bool lower : {false, true}) {
+        const std::int64_t top = oy + (lower ? shape.rows : 0);
+        tiles.push_back({static_cast<std::int32_t>((top * pw + ox) * ic),
+                         static_cast<std::int32_t>(oy / 2 * y_row + ox / 2 * oc),
+                         static_cast<std::int8_t>(shape.rows),
+                         static_cast<std::int8_t>(shape.columns), lower});
+      }
     }
   }
   return tiles;
@@ -173,21 +205,21 @@ std::int64_t images_together(std::int64_t pixels) {
 
 DataGradient::DataGradient(const Convolution& convolution, bool alone)
     : convolution_(convolution),
-      side_(winograd_side(convolution, convolution.window.ih, convolution.window.iw, false)) {
+      shape_(winograd_shape(convolution, convolution.window.ih, convolution.window.iw, false)) {
   const Window2D& w = convolution.window;
-  relative_cost_ = convlet::relative_cost(side_, w.ih, w.iw);
+  relative_cost_ = convlet::relative_cost(shape_, w.ih, w.iw);
   images_together_ = images_together(w.ih * w.iw);
   if (alone && becomes_adjoint()) return;
   dz_pad_ = pad_of_gradient(w, convolution.oc);
-  if (side_ > 0) {
-    dz_pad_.ph += round_up(w.ih, side_) - w.ih;
-    dz_pad_.pw += round_up(w.iw, side_) - w.iw;
+  if (shape_) {
+    dz_pad_.ph += round_up(w.ih, shape_.rows) - w.ih;
+    dz_pad_.pw += round_up(w.iw, shape_.columns) - w.iw;
   }
   elements({dz_pad_.ph, dz_pad_.pw, dz_pad_.c});
-  if (side_ > 0) {
-    tiles_ = winograd_tiles(side_, w.ih, w.iw, dz_pad_.pw, convolution.oc, side_ * w.iw * w.ic,
-                            side_ * w.ic);
-    packed_size_ = winograd_packed_size(side_, convolution.oc, w.ic);
+  if (shape_) {
+    tiles_ = winograd_tiles(shape_, w.ih, w.iw, dz_pad_.pw, convolution.oc,
+                            shape_.rows * w.iw * w.ic, shape_.columns * w.ic);
+    packed_size_ = winograd_packed_size(shape_, convolution.oc, w.ic);
     return;
   }
   Pad2D items = dz_pad_;
@@ -202,28 +234,28 @@ DataGradient::DataGradient(const Convolution& convolution, bool alone)
 // Where whole tiles of dz cover the input, and take fewer products than tiles of the input.
 bool DataGradient::becomes_adjoint() {
   const Window2D& w = convolution_.window;
-  const int side = winograd_side(convolution_, w.oh, w.ow, false);
-  if (side == 0 || w.padded() || w.oh % side != 0 || w.ow % side != 0) return false;
-  const double cost = convlet::relative_cost(side, w.oh, w.ow) * static_cast<double>(w.oh * w.ow) /
+  const TileShape shape = winograd_shape(convolution_, w.oh, w.ow, false);
+  if (!shape || w.padded() || w.oh % shape.rows != 0 || w.ow % shape.columns != 0) return false;
+  const double cost = convlet::relative_cost(shape, w.oh, w.ow) * static_cast<double>(w.oh * w.ow) /
                       static_cast<double>(w.ih * w.iw);
   if (cost >= relative_cost_) return false;
   adjoint_ = true;
-  side_ = side;
+  shape_ = shape;
   relative_cost_ = cost;
-  tiles_ = winograd_tiles(side, w.oh, w.ow, w.pw, w.ic, side * w.ow * convolution_.oc,
-                          side * convolution_.oc);
-  packed_size_ = winograd_packed_size(side, convolution_.oc, w.ic);
+  tiles_ = winograd_tiles(shape, w.oh, w.ow, w.pw, w.ic, shape.rows * w.ow * convolution_.oc,
+                          shape.columns * convolution_.oc);
+  packed_size_ = winograd_packed_size(shape, convolution_.oc, w.ic);
   return true;
 }
 
 std::int64_t DataGradient::scratch_size() const {
-  if (adjoint_) return winograd_scratch_size(side_, convolution_.oc, convolution_.window.ic);
+  if (adjoint_) return winograd_scratch_size(shape_, convolution_.oc, convolution_.window.ic);
   const std::int64_t padded = images_together_ * dz_pad_.padded_size();
   if (convolution_.pairs) {
     return padded + images_together_ * dz_pad_.ph * dz_pad_.pw * pairs_of(dz_pad_.c);
   }
-  if (side_ == 0) return padded;
-  return padded + winograd_scratch_size(side_, convolution_.oc, convolution_.window.ic);
+  if (!shape_) return padded;
+  return padded + winograd_scratch_size(shape_, convolution_.oc, convolution_.window.ic);
 }
 
 std::int64_t DataGradient::group_packed_size(const GradientPhase& phase) const {
@@ -236,8 +268,8 @@ void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* param
   const std::int64_t ic = convolution_.group_ic();
   const std::int64_t oc = convolution_.group_oc();
   const std::int64_t row = convolution_.oc;
-  if (adjoint_) return winograd_pack_adjoint(side_, begin, end, ic, oc, parameters, packed);
-  if (side_ > 0) return winograd_pack_transposed(side_, begin, end, ic, oc, parameters, packed);
+  if (adjoint_) return winograd_pack_adjoint(shape_, begin, end, ic, oc, parameters, packed);
+  if (shape_) return winograd_pack_transposed(shape_, begin, end, ic, oc, parameters, packed);
   const std::int64_t rows = convolution_.items(oc);  // of a tap
   for (std::size_t i = 0; i < phases_.size(); ++i) {
     const GradientPhase& phase = phases_[i];
@@ -266,7 +298,7 @@ void DataGradient::operator()(std::int64_t images, const float* packed, const fl
     const std::int64_t oc = convolution_.oc;
     std::fill_n(dx, images * x_size, 0.0F);
     return winograd_add_data_gradient(
-        {side_, tiles_, w.pw * w.ic, w.ow * oc, x_size, w.oh * w.ow * oc, w.ic, oc}, images, dz,
+        {shape_, tiles_, w.pw * w.ic, w.ow * oc, x_size, w.oh * w.ow * oc, w.ic, oc}, images, dz,
         packed, scratch, dx);
   }
   for (std::int64_t first = 0; first < images; first += images_together_) {
@@ -283,9 +315,9 @@ void DataGradient::multiply(std::int64_t images, const float* packed, const floa
   const std::int64_t oc = convolution_.oc;
   const std::int64_t x_size = w.ih * w.iw * w.ic;
   const std::int64_t dz_size = dz_pad_.padded_size();
-  if (side_ > 0) {
+  if (shape_) {
     const WinogradProduct product{
-        side_, part.of(tiles_), dz_pad_.pw * oc, w.iw * w.ic, dz_size, x_size, oc, w.ic};
+        shape_, part.of(tiles_), dz_pad_.pw * oc, w.iw * w.ic, dz_size, x_size, oc, w.ic};
     // The patch of dx's first pixel starts at row w.top, column w.left.
     const float* dz = scratch + (w.top * dz_pad_.pw + w.left) * oc;
     return winograd_product(product, images, dz, packed, bias, relu,

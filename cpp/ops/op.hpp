@@ -91,11 +91,13 @@ struct Part {
   // Where it begins and ends in a range of `size`.
   std::int64_t begin(std::int64_t size) const { return share_begin(size, index, count); }
   std::int64_t end(std::int64_t size) const { return share_begin(size, index + 1, count); }
+  // Groups of `together` elements, the whole of `all`, are not divided.
   template <class T>
-  std::span<const T> of(const std::vector<T>& all) const {
-    const auto size = static_cast<std::int64_t>(all.size());
-    return std::span(all).subspan(static_cast<std::size_t>(begin(size)),
-                                  static_cast<std::size_t>(end(size) - begin(size)));
+  std::span<const T> of(const std::vector<T>& all, std::int64_t together = 1) const {
+    const auto groups = static_cast<std::int64_t>(all.size()) / together;
+    return std::span(all).subspan(
+        static_cast<std::size_t>(together * begin(groups)),
+        static_cast<std::size_t>(together * (end(groups) - begin(groups))));
   }
 };
 

@@ -9,17 +9,18 @@ namespace {
 // Below this all sums of whole numbers are exact in float32.
 constexpr double kExact = 0x1p22;
 
-// Winograd's F(3x3, 3x3), which errs more than F(2x2, 3x3). In one dimension x[k] meets no more
-// than max over i of sum over p of |At[i][p]| |G[p]| |Bt[p][k]| = 2 + 3 + 1 + 14/3 of the largest
-// weight, in two the square of that. An output sees a patch of 5x5 x; an x, as the adjoint has it,
-// the 3x3 dy of up to four tiles.
+// Winograd's tiles larger than 2x2, which err more than that. In one dimension x[k] meets no more
+// than max over i of sum over p of |At[i][p]| |G[p]| |Bt[p][k]| of the largest weight: 10.7 with
+// three outputs, 9.2 with four, 22.5 and with two 4 in F(5x2, 3x3); in two dimensions the product of
+// both. An output sees a patch of up to 6x6 x; an x, as the adjoint has it, the 4x4 dy of up to four
+// tiles.
 constexpr double kWinogradData = 114;
-constexpr double kWinogradSeen = 36;
-// For a weight each of a tile's 25 x meets each of its nine dy no more than 6 x 6 times, and there
-// are 0.26 tiles for a pixel, else the products are direct.
-constexpr double kWinogradWeight = 36 * 25 * 9 * 0.26;
+constexpr double kWinogradSeen = 64;
+// For a weight each of a tile's m x m x meets each of its n x n dy no more than 6 x 6 times, and
+// there are less than 45 / 7 m^2 tiles for a pixel, else the products are direct.
+constexpr double kWinogradWeight = 36 * 16 * 45 / 7.0;
 constexpr double kTaps = 9;
-constexpr double kWinogradRoundings = 24;  // of all transforms
+constexpr double kWinogradRoundings = 40;  // of all transforms
 
 double largest(const Bounded& b) {
   double most = 0.0;

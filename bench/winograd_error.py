@@ -1,0 +1,115 @@
+"""The rounding error of Winograd's convolutions: of the engine's tiles, and of any set of points.
+
+    python bench/winograd_error.py
+    python bench/winograd_error.py --points 0,1,-1,2,-2
+    python bench/winograd_error.py --points 0,1/2,-1/2,5/4,-5/4,3 --across 0,1,-1
+
+Random images behind a ReLU and random filters, 32 channels; root mean square over the outputs,
+relative to that of the direct sum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from fractions import Fraction
+
+import numpy as np
+
+CHANNELS = 32
+IMAGES = 400
+
+
+def images(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """(IMAGES, height, width, CHANNELS)."""
+    return np.maximum(rng.standard_normal((IMAGES, height, width, CHANNELS)), 0).astype(np.float32)
+
+
+def exact(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The convolution in float64."""
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), (3, 3), axis=(1, 2))
+    return np.einsum("nyxcij,ijcf->nyxf", windows, w.astype(float))
+
+
+def error(y: np.ndarray, expected: np.ndarray) -> float:
+    """Root mean square, relative to the outputs."""
+    return float(np.sqrt(np.mean((y - expected) ** 2) / np.mean(expected**2)))
+
+
+def engine_error(side: int, winograd: bool) -> float:
+    """Of convlet's Conv2D whose output is one tile of side x side."""
+    os.environ["CONVLET_WINOGRAD"] = str(int(winograd))
+    import convlet
+
+    rng = np.random.default_rng(0)
+    x = images(rng, side + 2, side + 2)
+    w = rng.standard_normal((3, 3, CHANNELS, CHANNELS)).astype(np.float32)
+    layer = convlet.layers.Conv2D(CHANNELS, 3, use_bias=False)
+    model = convlet.Sequential([convlet.Input(x.shape[1:]), layer])
+    layer.set_weights([w])
+    return error(model.predict(x, verbose=0), exact(x, w))
+
+
+def matrices(points: list[Fraction]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bt, G and At of the points and infinity (Blahut, 2010, section 5.2)."""
+    n = len(points) + 1
+    data, kernel, output = (np.zeros(shape) for shape in ((n, n), (n, 3), (n - 2, n)))
+    for i in range(n):
+        polynomial = [Fraction(1)]  # of the other points, lowest coefficient first
+        for p in points[:i] + points[i + 1 :]:
+            times_x, times_p = [Fraction(0), *polynomial], [*polynomial, Fraction(0)]
+            polynomial = [a - p * b for a, b in zip(times_x, times_p, strict=True)]
+        data[i, : len(polynomial)] = [float(c) for c in polynomial]
+    for i, point in enumerate(points):
+        distances = [point - p for p in points[:i] + points[i + 1 :]]
+        kernel[i] = [float(point**k / math.prod(distances)) for k in range(3)]
+        output[:, i] = [float(point**k) for k in range(n - 2)]
+    kernel[-1, 2] = output[-1, -1] = 1
+    return data, kernel, output
+
+
+def both_sides(down: np.ndarray, x: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """M x Nt over the first two axes, in float32, term by term."""
+    for matrix in (down, across):
+        terms = matrix.astype(np.float32)
+        total = np.zeros((len(matrix), *x.shape[1:]), np.float32)
+        for k in range(matrix.shape[1]):
+            total += terms[:, k].reshape(-1, *[1] * (x.ndim - 1)) * x[k]
+        x = np.swapaxes(total, 0, 1)
+    return x
+
+
+def points_error(down: list[Fraction], across: list[Fraction]) -> float:
+    """Of one tile, computed in float32 as its matrices say."""
+    rng = np.random.default_rng(0)
+    x = images(rng, len(down) + 1, len(across) + 1)
+    w = rng.standard_normal((3, 3, CHANNELS, CHANNELS)).astype(np.float32)
+    of_data, of_kernel, of_output = zip(matrices(down), matrices(across), strict=True)
+    data = both_sides(of_data[0], x.transpose(1, 2, 0, 3), of_data[1])
+    filters = both_sides(of_kernel[0], w, of_kernel[1])
+    products = np.zeros((*data.shape[:3], CHANNELS), np.float32)
+    for c in range(CHANNELS):
+        products += data[..., c, None] * filters[:, :, None, c]
+    y = both_sides(of_output[0], products, of_output[1])
+    return error(y.transpose(2, 0, 1, 3), exact(x, w))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", help="fractions, without infinity")
+    parser.add_argument("--across", help="those of the other dimension, if others")
+    arguments = parser.parse_args()
+    for side in (2, 3, 4):
+        direct, winograd = engine_error(side, False), engine_error(side, True)
+        print(
+            f"F({side}x{side}, 3x3): {winograd:.1e}, direct {direct:.1e}: {winograd / direct:.1f}"
+        )
+    if arguments.points is not None:
+        texts = [arguments.points, arguments.across or arguments.points]
+        of_points = points_error(*([Fraction(p) for p in text.split(",")] for text in texts))
+        print(f"{' and '.join(texts)}: {of_points:.1e}: {of_points / direct:.1f}")
+
+
+if __name__ == "__main__":
+    main()
