@@ -11,13 +11,14 @@ Network::Network(const Shape& input, std::vector<OpSpec> ops)
       all_wanted_(program_),
       wanted_(program_, std::vector<bool>(static_cast<std::size_t>(program_.op_count), true)),
       parameters_(program_.parameter_size),
+      packed_(program_),
       inference_{.rows_at_once = rows_at_once(program_, Mode::kInference)},
       training_{.rows_at_once = rows_at_once(program_, Mode::kTraining)} {}
 
 void Network::set_parameter(std::size_t index, const float* value) {
   const Parameter& parameter = program_.parameters[index];
   std::copy_n(value, elements(parameter.shape), parameters_.data() + parameter.at);
-  packed_is_stale_ = true;
+  packed_.invalidate();
 }
 
 void Network::configure_training(const std::string& loss, const Attributes& loss_attributes,
@@ -100,42 +101,6 @@ int Network::shares_for(std::int64_t rows, double passes) const {
   if (is_serial(rows, passes)) return 1;
   const int shares = fixed_shares() > 0 ? fixed_shares() : num_threads();
   return static_cast<int>(std::clamp<std::int64_t>(rows, 1, shares));
-}
-
-void Network::pack(std::size_t s, std::int64_t begin, std::int64_t end, bool data_gradient) {
-  const Step& step = program_.steps[s];
-  step.op->pack(begin, end, parameters_.data() + step.parameters_at, data_gradient,
-                packed_.data() + packed_at_[s]);
-}
-
-void Network::prepare_packed(Mode mode, const Wanted& wanted) {
-  const bool training = mode == Mode::kTraining || packed_for_training_;
-  if (packed_.data() == nullptr || training != packed_for_training_) {
-    std::int64_t size = 0;
-    std::vector<std::int64_t> at;
-    for (const Step& step : program_.steps) {
-      at.push_back(size);
-      size += (step.op->storage(training).packed + 15) / 16 * 16;
-    }
-    packed_ = Buffer(size);
-    packed_at_ = std::move(at);
-    packed_for_training_ = training;
-    packed_is_stale_ = true;
-  }
-  if (packed_is_stale_) packed_for_data_.assign(program_.steps.size(), false);
-  for (std::size_t s = 0; s < program_.steps.size(); ++s) {
-    const auto& inputs = program_.steps[s].inputs;
-    const bool data_gradient =
-        mode == Mode::kTraining &&
-        std::any_of(inputs.begin(), inputs.end(), [&](std::size_t t) { return wanted.tensor[t]; });
-    if (packed_is_stale_ || (data_gradient && !packed_for_data_[s])) {
-      pack(s, 0, program_.steps[s].op->units(), data_gradient);
-      packed_for_data_[s] = data_gradient;
-    }
-    // What training does not read it does not keep up to date.
-    if (mode == Mode::kTraining) packed_for_data_[s] = data_gradient;
-  }
-  packed_is_stale_ = false;
 }
 
 std::size_t Network::judged_steps() const {

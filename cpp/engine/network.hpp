@@ -14,6 +14,7 @@
 #include "engine/group.hpp"
 #include "engine/layout.hpp"
 #include "engine/objective.hpp"
+#include "engine/packed_weights.hpp"
 #include "engine/phases.hpp"
 #include "engine/program.hpp"
 #include "engine/team.hpp"
@@ -165,10 +166,12 @@ class Network {
   std::vector<Meeting> training_meetings(int shares, std::int64_t rows, const Wanted& wanted) const;
   bool is_serial(std::int64_t rows, double passes) const;
   int shares_for(std::int64_t rows, double passes) const;
-  void prepare_packed(Mode mode, const Wanted& wanted);
+  void prepare_packed(Mode mode, const Wanted& wanted) {
+    packed_.prepare(mode, wanted, parameters_.data());
+  }
   // Steps before the objective: all, or all but the activation that it does itself.
   std::size_t judged_steps() const;
-  Weights weights() const { return {parameters_.data(), packed_.data(), packed_at_.data()}; }
+  Weights weights() const { return {parameters_.data(), packed_.steps()}; }
 
   // For batches of at most `rows` rows, through the first `steps` steps and back. `in_halves`: only
   // there, but so that the way back can follow.
@@ -222,7 +225,6 @@ class Network {
   // Lets ops bring the parameters that are not trained up to date.
   void update_state(const Run& run);
   Updater::Workers workers_of(const Run& run) const;
-  void pack(std::size_t s, std::int64_t begin, std::int64_t end, bool data_gradient);
   void collect_totals(const Run& run);
 
   std::mutex mutex_;
@@ -230,11 +232,7 @@ class Network {
   Wanted all_wanted_;
   Wanted wanted_;
   Buffer parameters_;
-  Buffer packed_;
-  std::vector<std::int64_t> packed_at_;
-  bool packed_for_training_ = false;
-  bool packed_is_stale_ = true;
-  std::vector<bool> packed_for_data_;  // by step: up to date for the data gradient, too
+  PackedWeights packed_;
   std::unique_ptr<Objective> objective_;
   std::shared_ptr<Updater> updater_;
   std::shared_ptr<Group> group_;

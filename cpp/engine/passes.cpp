@@ -112,15 +112,18 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
   const std::int64_t most = takes_part ? (batch_size - 1) / group_->size() + 1 : batch_size;
   const Run run = prepare_run(Mode::kTraining, most, steps, wanted_, true);
   updater_->plan(run.shares, wanted_);
+  const int threads = threads_for(run.shares);
+  packed_.divide(threads, batches > 1 ? batch_size / run.shares : 0, wanted_);
   const Updater::Workers workers = workers_of(run);
   const bool learns = wanted_.tensor[steps];
   std::vector<double> counts(group_ != nullptr ? static_cast<std::size_t>(group_->size()) + 2 : 0);
   OwnPart part_in_group{};
   group_failed_ = false;
   std::int64_t done = 0;
-  run_team(threads_for(run.shares), [&](const Member& member) {
+  run_team(threads, [&](const Member& member) {
     const simd::FlushDenormals flush;
     const auto row_of = [&](std::int64_t i) { return data.labels.row(i); };
+    if (!member.is_first()) packed_.pack_own(member.index(), parameters_.data());
     for (std::int64_t number = 0; number < batches && !group_failed_; ++number) {
       const std::int64_t first = std::min(begin + number * batch_size, end);
       const std::int64_t rows = std::min(batch_size, end - first);
@@ -132,6 +135,7 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
       const std::int64_t iteration = iterations + (learns ? number : 0);
       Pass pass = judged(run.pass, part.rows, part.first_row, part.batch_rows);
       pass.step = static_cast<std::uint64_t>(iteration);
+      pass.weights.packed = packed_.steps_of(member.index());
       part.batch.scale *= updater_->loss_scale();
       const auto judge = [&](Worker& worker, const Slice& slice, std::int64_t at) {
         worker.judge(*objective_, part.batch, at, slice, steps);
@@ -140,6 +144,7 @@ void Network::train(const Dataset& data, std::int64_t begin, std::int64_t end,
       carry(member, run, pass, data.x, part.first, part.first + part.rows, row_of, judge, kNoHome);
       const float rate = learning_rates != nullptr ? learning_rates[number] : learning_rate;
       update(member, run, pass, update_step(workers, rate, iteration, part.rows));
+      packed_.pack_own(member.index(), parameters_.data());
       if (member.is_first() && !group_failed_) ++done;
     }
   });
@@ -178,9 +183,8 @@ Updater::Step Network::update_step(const Updater::Workers& workers, float rate,
           .rows = rows,
           .workers = workers,
           .parameters = parameters_.data(),
-          .packed = packed_.data(),
-          .packed_at = packed_at_.data(),
-          .packed_for_data = packed_for_data_};
+          .packed = packed_.updated(),
+          .packed_for_data = packed_.for_data()};
 }
 
 void Network::update(const Member& member, const Run& run, const Pass& pass, Updater::Step step) {
@@ -195,6 +199,7 @@ void Network::update(const Member& member, const Run& run, const Pass& pass, Upd
     if (share == 0 && pass.group == nullptr) update_state(run);
   });
   member.barrier();
+  member.for_shares(run.shares, [&](int share) { updater_->clear(share, step); });
 }
 
 void Network::copy_outputs(Worker& worker, const Dataset& data, const Slice& slice,
@@ -230,6 +235,7 @@ void Network::train_backward(const float* dy, double loss, float rate) {
   const std::size_t steps = program_.steps.size();
   const std::int64_t size = program_.tensor_size(steps);
   prepare_packed(Mode::kTraining, wanted_);
+  packed_.divide(1, 0, wanted_);
   run.pass.weights = weights();
   run.phases = way_back(plan_phases(run.crew->meetings, steps));
   updater_->plan(run.shares, wanted_);

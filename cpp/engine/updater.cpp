@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "engine/pieces.hpp"
@@ -165,7 +166,6 @@ std::size_t Updater::step_of(std::size_t parameter) const {
 
 template <class F>
 void Updater::for_blocks(const Piece& piece, F&& f) {
-  constexpr std::int64_t kBlock = 2048;  // floats
   for_pieces(piece.begin, piece.begin + piece.size, kBlock, f);
 }
 
@@ -272,16 +272,40 @@ void Updater::update(int share, const Portion& portion, const Step& step) {
   for (std::size_t i = is_late ? 1 : 0; i < portion.pieces.size(); ++i) {
     const Piece& piece = portion.pieces[i];
     for_blocks(piece, [&](std::int64_t at, std::int64_t size) {
+      float sums[kBlock];
       float* g = total + at;
-      if (!collected) {
-        add_shares(1, at, size, g, step);
-        collect(share, piece, at, size, g, step);
+      if (shares_clear(step)) {
+        sum_shares(at, size, sums, step);
+        g = sums;
       }
+      if (!collected) collect(share, piece, at, size, g, step);
       apply(piece, at, size, g, step);
-      std::fill_n(g, size, 0.0F);
+      if (g != sums) std::fill_n(g, size, 0.0F);
     });
   }
   if (!constrained_ && !is_late) pack(portion, portion.begin, portion.end, step);
+}
+
+void Updater::clear(int share, const Step& step) const {
+  if (!shares_clear(step)) return;
+  float* g = step.workers.gradients[static_cast<std::size_t>(share)];
+  for (const auto& portions : portions_) {
+    for (const Portion& portion : portions) {
+      for (std::size_t i = portion.is_late ? 1 : 0; i < portion.pieces.size(); ++i)
+        std::fill_n(g + portion.pieces[i].begin, portion.pieces[i].size, 0.0F);
+    }
+  }
+}
+
+// to = the gradients of all shares, added up in their order.
+void Updater::sum_shares(std::int64_t at, std::int64_t size, float* to, const Step& step) const {
+  const std::vector<float*>& gradients = step.workers.gradients;
+  std::transform(gradients[0] + at, gradients[0] + at + size, gradients[1] + at, to,
+                 std::plus<float>());
+  for (std::size_t share = 2; share < gradients.size(); ++share) {
+    const float* part = gradients[share] + at;
+    for (std::int64_t i = 0; i < size; ++i) to[i] += part[i];
+  }
 }
 
 // The late gradient of units [begin, end) into g.
@@ -435,9 +459,11 @@ void Updater::constrain(int share, const Step& step) {
 
 void Updater::pack(const Portion& portion, std::int64_t begin, std::int64_t end,
                    const Step& step) const {
+  float* packed = step.packed[portion.step];
+  if (packed == nullptr) return;
   const convlet::Step& of = program_.steps[portion.step];
   of.op->pack(begin, end, step.parameters + of.parameters_at, step.packed_for_data[portion.step],
-              step.packed + step.packed_at[portion.step]);
+              packed);
 }
 
 double Updater::penalty(const float* parameters, const Wanted& wanted) {

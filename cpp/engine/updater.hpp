@@ -44,8 +44,7 @@ class Updater {
     std::int64_t rows;       // of the batch
     const Workers& workers;
     float* parameters;
-    float* packed;
-    const std::int64_t* packed_at;             // by step of the program
+    float* const* packed;                      // by step of the program; nullptr: not here
     const std::vector<bool>& packed_for_data;  // by step: what the data gradient reads, too
     bool is_gathered = false;                  // the first share's gradient is that of the batch
   };
@@ -77,6 +76,8 @@ class Updater {
   void prepare(int share, const Step& step);
   // By every thread, after all have met: the step itself, and the new weights packed.
   void run(const Member& member, const Step& step);
+  // For every share, after all have met: what is left of its gradient becomes zero.
+  void clear(int share, const Step& step) const;
   // The regularizers' part of the sum of losses over rows since the last call.
   double take_penalty();
 
@@ -123,6 +124,14 @@ class Updater {
   const std::vector<Portion>& portions_of(int share) const {
     return portions_[static_cast<std::size_t>(share)];
   }
+  // Whether a step leaves the gradients of the shares as they are, for each to clear its own: what
+  // one thread writes and another goes on with takes long.
+  bool shares_clear(const Step& step) const {
+    return step.workers.gradients.size() > 1 && !step.is_gathered &&
+           !(clips_norms() && moves(step));
+  }
+  void sum_shares(std::int64_t at, std::int64_t size, float* to, const Step& step) const;
+  static constexpr std::int64_t kBlock = 2048;  // floats
   // f(at, size) for blocks of a piece that stay in the first-level cache.
   template <class F>
   static void for_blocks(const Piece& piece, F&& f);

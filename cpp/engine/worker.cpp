@@ -124,7 +124,7 @@ ForwardArgs Worker::forward_args(const Pass& pass, std::size_t s, const Slice& s
           .xs = xs_,
           .y = tensor(s + 1, slice.place),
           .parameters = pass.weights.flat + step.parameters_at,
-          .packed = pass.weights.packed + pass.weights.packed_at[s],
+          .packed = pass.weights.packed[s],
           .saved = training_ ? saved(s, slice.place) : nullptr,
           .scratch = memory_->arena.data() + layout_.scratch,
           .context = context(pass, s, slice)};
@@ -149,7 +149,7 @@ BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice&
           .dx = dxs_.front(),
           .dxs = dxs_,
           .parameters = pass.weights.flat + step.parameters_at,
-          .packed = pass.weights.packed + pass.weights.packed_at[s],
+          .packed = pass.weights.packed[s],
           .saved = saved(s, slice.place),
           .scratch = memory_->arena.data() + layout_.scratch,
           .workspace = memory_->workspace.data() + layout_.workspace[s],

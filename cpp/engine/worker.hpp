@@ -17,8 +17,7 @@ namespace convlet {
 // The network's parameters, as flat array and as the kernels read them.
 struct Weights {
   const float* flat;
-  const float* packed;
-  const std::int64_t* packed_at;  // by step
+  const float* const* packed;  // by step
 };
 
 // The user's rows, read in place: one of the two pointers is set.
