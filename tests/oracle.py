@@ -177,9 +177,8 @@ def winograd_shape(oh: int, ow: int, pool: bool = False) -> tuple[int, int]:
         rows, columns = shape
         return (rows + 2) * (columns + 2) * -(-oh // rows) * -(-ow // columns)
 
-    fitting = ((4, 4), (5, 2)) if oh % 10 == 0 else ((4, 4),)
-    best = (2, 2)
-    for shape in fitting if pool else ((3, 3), (4, 4)):
+    best = (2, 2) if pool else (3, 3)
+    for shape in ((4, 4), (5, 2)) if pool and oh % 10 == 0 else ((4, 4),):
         if 5 * products(shape) <= 4 * products(best):
             best = shape
     return best

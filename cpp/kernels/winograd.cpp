@@ -15,8 +15,8 @@ namespace {
 
 using simd::kLanes;
 using simd::Vec;
+using winograd::for_plain;
 using winograd::for_shape;
-using winograd::for_square;
 using winograd::Sizes;
 using winograd::Tile;
 using winograd::transform_both;
@@ -70,9 +70,10 @@ struct Block {
 // u[p * stride] = product p's factor from the first `count` of a vector of output channels of the
 // 3x3 weights at w, `tap` floats apart. The others may be another thread's.
 template <class T>
-void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u, std::int64_t stride) {
+[[gnu::noinline]] void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u,
+                                         std::int64_t stride) {
   transform_both(
-      Sizes<3, 3, T::kPatchRows, T::kPatchColumns>(),
+      Sizes<3, 3, T::kPatchRows, T::kPatchColumns, true>(),
       [&](int i, int j) { return load_columns(w + (3 * i + j) * tap, count); },
       [](const auto& g, auto& t) { winograd::transform_kernel(g, t); },
       [&](int i, int j, Vec t) {
@@ -274,7 +275,7 @@ struct Backward {
                                             const Cursor::Place& place, std::uint32_t,
                                             std::int64_t column, int count) const {
     transform_both(
-        Sizes<T::kPatchRows, T::kPatchColumns, T::kPatchRows, T::kPatchColumns>(),
+        Sizes<T::kPatchRows, T::kPatchColumns, T::kPatchRows, T::kPatchColumns, true>(),
         [&](int i, int j) { return simd::load(products + (T::kPatchColumns * i + j) * stride); },
         [](const auto& m, auto& d) { winograd::transform_back(m, d); },
         [&](int i, int j, Vec d) {
@@ -335,7 +336,6 @@ void product(const Way& way, std::int64_t images, const float* packed, float* sc
   }
 }
 
-// winograd_pack, and winograd_pack_transposed or winograd_pack_adjoint.
 template <class T>
 void pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc, const float* w,
           float* packed) {
@@ -399,21 +399,14 @@ void winograd_pack(TileShape shape, std::int64_t begin, std::int64_t end, std::i
   for_shape(shape, [&](auto t) { pack<decltype(t)>(begin, end, ic, oc, w, packed); });
 }
 
-void winograd_pack_transposed(TileShape shape, std::int64_t begin, std::int64_t end,
+void winograd_pack_transposed(TileShape shape, bool turned, std::int64_t begin, std::int64_t end,
                               std::int64_t ic, std::int64_t oc, const float* w, float* packed) {
-  for_square(shape,
-             [&](auto t) { pack_transposed<decltype(t)>(true, begin, end, ic, oc, w, packed); });
-}
-
-void winograd_pack_adjoint(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
-                           std::int64_t oc, const float* w, float* packed) {
-  for_square(shape,
-             [&](auto t) { pack_transposed<decltype(t)>(false, begin, end, ic, oc, w, packed); });
+  for_plain(shape, [&]<class T>(T) { pack_transposed<T>(turned, begin, end, ic, oc, w, packed); });
 }
 
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y) {
-  for_square(g.shape, [&]<class T>(T) {
+  for_plain(g.shape, [&]<class T>(T) {
     const EachPixel<T> store{{bias, relu, y}, g.y_row, g.oc};
     product(Forward<T, EachPixel<T>>{g, x, bias, store}, images, packed, scratch);
   });
@@ -437,8 +430,7 @@ void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const 
 
 void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,
                                 const float* packed, float* scratch, float* dx) {
-  for_square(g.shape,
-             [&]<class T>(T) { product(Backward<T>{g, dz, dx}, images, packed, scratch); });
+  for_plain(g.shape, [&]<class T>(T) { product(Backward<T>{g, dz, dx}, images, packed, scratch); });
 }
 
 }  // namespace convlet

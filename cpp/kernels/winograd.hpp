@@ -34,7 +34,7 @@ struct WinogradTile {
 };
 
 struct WinogradProduct {
-  TileShape shape;                      // 2x2, 3x3, 4x4; without gradients also 5x2
+  TileShape shape;                      // 3x3, 4x4; with pooling 2x2, 4x4, 5x2
   std::span<const WinogradTile> tiles;  // of one image
   std::int64_t x_row;                   // floats from one row of an image of x to the next
   std::int64_t y_row;                   // the same for y
@@ -50,14 +50,11 @@ std::int64_t winograd_scratch_size(TileShape shape, std::int64_t ic, std::int64_
 // Transforms the weights w [3][3][ic][oc] of input channels [begin, end).
 void winograd_pack(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
                    std::int64_t oc, const float* w, float* packed);
-// The same for the gradient with respect to the data, the product of dz (oc channels) with the
-// weights turned round and transposed: columns [begin, end) of its ic.
-void winograd_pack_transposed(TileShape shape, std::int64_t begin, std::int64_t end,
+// The same for the gradient with respect to the data, columns [begin, end) of its ic. turned: that
+// is winograd_product of dz (oc channels) with the weights turned round and transposed, else
+// winograd_add_data_gradient.
+void winograd_pack_transposed(TileShape shape, bool turned, std::int64_t begin, std::int64_t end,
                               std::int64_t ic, std::int64_t oc, const float* w, float* packed);
-
-// The same for winograd_add_data_gradient, which does not turn the weights round.
-void winograd_pack_adjoint(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
-                           std::int64_t oc, const float* w, float* packed);
 
 // y = relu(x * w + bias), as patch_product (patch_product.hpp).
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,

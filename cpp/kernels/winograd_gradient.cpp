@@ -13,25 +13,22 @@ namespace {
 
 using simd::kLanes;
 using simd::Vec;
-using winograd::for_square;
+using winograd::for_plain;
 
 // How the factors of some tiles lie in scratch: [products][tiles][channels] of x, then of dz. One
 // cache line more than needed lies between the arrays of two products: see winograd.cpp.
 struct Factors {
   Factors(int products_, std::int64_t ic, std::int64_t oc)
-      : products(products_), x_row(round_up(ic, kLanes)), dz_row(round_up(oc, kLanes)) {
-    // As many tiles as fill half of a second-level cache, for the sums pass by once for all of
-    // them.
-    constexpr std::int64_t kFloats = std::int64_t{1} << 18;
-    const std::int64_t fit = kFloats / (products * (x_row + dz_row));
-    tiles = std::clamp<std::int64_t>(fit, 48, 128);
-    x = tiles * x_row + kLanes;
-    dz = tiles * dz_row + kLanes;
-  }
+      : products(products_),
+        x_row(round_up(ic, kLanes)),
+        dz_row(round_up(oc, kLanes)),
+        x(kTiles * x_row + kLanes),
+        dz(kTiles * dz_row + kLanes) {}
 
+  // At most: the sums pass by once for all of them.
+  static constexpr std::int64_t kTiles = 48;
   int products;
   std::int64_t x_row, dz_row;
-  std::int64_t tiles;  // at most
   std::int64_t x, dz;  // floats of one product
 
   std::int64_t size() const { return products * (x + dz); }
@@ -65,7 +62,7 @@ void add_all_products(const WinogradProduct& g, std::int64_t images, const float
                                     factors.x);
       winograd::gradients_to_factors<T>(g, tile, dz + tile.y, dz_factors + tiles * factors.dz_row,
                                         factors.dz);
-      if (++tiles < factors.tiles) continue;
+      if (++tiles < Factors::kTiles) continue;
       add_products(g, factors, tiles, scratch, sums);
       tiles = 0;
     }
@@ -78,7 +75,7 @@ void finish(std::int64_t size, const float* sums, float* dw) {
   for (std::int64_t i = 0; i < size; i += kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(kLanes, size - i));
     winograd::transform_both(
-        winograd::Sizes<T::kPatchRows, T::kPatchColumns, 3, 3>(),
+        winograd::Sizes<T::kPatchRows, T::kPatchColumns, 3, 3, true>(),
         [&](int r, int j) {
           return load_columns(sums + (T::kPatchColumns * r + j) * size + i, count);
         },
@@ -93,22 +90,22 @@ void finish(std::int64_t size, const float* sums, float* dw) {
 }  // namespace
 
 std::int64_t winograd_sums_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
-  return for_square(shape, [&](auto t) { return t.kProducts * ic * oc; });
+  return for_plain(shape, [&](auto t) { return t.kProducts * ic * oc; });
 }
 
 std::int64_t winograd_gradient_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
-  return for_square(shape, [&](auto t) { return Factors(t.kProducts, ic, oc).size(); });
+  return for_plain(shape, [&](auto t) { return Factors(t.kProducts, ic, oc).size(); });
 }
 
 void winograd_add_products(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* dz, float* scratch, float* sums) {
-  for_square(g.shape,
-             [&](auto t) { add_all_products<decltype(t)>(g, images, x, dz, scratch, sums); });
+  for_plain(g.shape,
+            [&](auto t) { add_all_products<decltype(t)>(g, images, x, dz, scratch, sums); });
 }
 
 void winograd_finish_gradient(TileShape shape, std::int64_t ic, std::int64_t oc, float* sums,
                               float* dw) {
-  for_square(shape, [&](auto t) { finish<decltype(t)>(ic * oc, sums, dw); });
+  for_plain(shape, [&](auto t) { finish<decltype(t)>(ic * oc, sums, dw); });
   std::fill_n(sums, winograd_sums_size(shape, ic, oc), 0.0F);
 }
 

@@ -26,21 +26,21 @@ struct Tile {
   static constexpr bool kKeepsZeros = Rows == 2 && Columns == 2;
 };
 
-// f(Tile<...>()) for a shape known at run time; for gradients only squares.
+// f(Tile<...>()) for a shape known at run time: of those without pooling, or of all.
 template <class F>
-decltype(auto) for_square(TileShape shape, F&& f) {
-  switch (shape.rows) {
-    case 2:
-      return f(Tile<2, 2>());
-    case 3:
-      return f(Tile<3, 3>());
-    default:
-      return f(Tile<4, 4>());
-  }
+decltype(auto) for_plain(TileShape shape, F&& f) {
+  return shape.rows == 3 ? f(Tile<3, 3>()) : f(Tile<4, 4>());
 }
 template <class F>
 decltype(auto) for_shape(TileShape shape, F&& f) {
-  return shape.rows == 5 ? f(Tile<5, 2>()) : for_square(shape, f);
+  switch (shape.rows) {
+    case 2:
+      return f(Tile<2, 2>());
+    case 5:
+      return f(Tile<5, 2>());
+    default:
+      return for_plain(shape, f);
+  }
 }
 
 // f(i) for i < N, in one piece of code each or in one for all.
@@ -55,19 +55,19 @@ template <int N, bool Unrolled, class F>
   }
 }
 
-// From[rows][columns] to To[rows][columns].
-template <int FromRows, int FromColumns, int ToRows, int ToColumns>
+// From[rows][columns] to To[rows][columns]. Small: in less code, where there is less of it to do.
+template <int FromRows, int FromColumns, int ToRows, int ToColumns, bool Small = false>
 struct Sizes {};
 
 // store(i, j, element) of M X N, where load(i, j) is an element of X, and transform(in, out)
 // multiplies M by a column, or a row by N.
-template <int FromRows, int FromColumns, int ToRows, int ToColumns, class Load, class Transform,
-          class Store>
-[[gnu::always_inline]] inline void transform_both(Sizes<FromRows, FromColumns, ToRows, ToColumns>,
-                                                  Load&& load, Transform&& transform,
-                                                  Store&& store) {
-  // More than the registers hold goes by way of the stack, and in less code.
-  constexpr bool kUnrolled = FromColumns * ToRows <= 25;
+template <int FromRows, int FromColumns, int ToRows, int ToColumns, bool Small, class Load,
+          class Transform, class Store>
+[[gnu::always_inline]] inline void transform_both(
+    Sizes<FromRows, FromColumns, ToRows, ToColumns, Small>, Load&& load, Transform&& transform,
+    Store&& store) {
+  // What the registers do not hold goes by way of the stack, and in less code.
+  constexpr bool kUnrolled = !Small && FromColumns * ToRows <= 25;
   Vec columns[FromColumns][ToRows];
   for_each_index<FromColumns, kUnrolled>([&](int j) {
     Vec column[FromRows];
@@ -86,6 +86,14 @@ template <int FromRows, int FromColumns, int ToRows, int ToColumns, class Load, 
   });
 }
 
+// f(c, count) for each vector of channels.
+template <class F>
+void for_vectors(std::int64_t channels, F&& f) {
+  std::int64_t c = 0;
+  for (; c + simd::kLanes <= channels; c += simd::kLanes) f(c, simd::Whole{});
+  if (c < channels) f(c, static_cast<int>(channels - c));
+}
+
 // The factors of one patch, all channels: v[p * stride + channel] is that of product p.
 template <class T>
 void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float* v,
@@ -97,9 +105,7 @@ void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float
         [](const auto& d, auto& t) { transform_patch(d, t); },
         [&](int i, int j, Vec t) { simd::store(v + (T::kPatchColumns * i + j) * stride + c, t); });
   };
-  std::int64_t c = 0;
-  for (; c + simd::kLanes <= ic; c += simd::kLanes) transform(c, simd::Whole{});
-  if (c < ic) transform(c, static_cast<int>(ic - c));
+  for_vectors(ic, transform);
 }
 
 // Bit [i][j] of a patch.
@@ -144,17 +150,17 @@ std::uint32_t blank_outputs(std::int64_t ic, std::int64_t x_row, const float* x)
 template <class T>
 void gradients_to_factors(const WinogradProduct& g, const WinogradTile& tile, const float* dz,
                           float* to, std::int64_t stride) {
-  for (std::int64_t c = 0; c < g.oc; c += simd::kLanes) {
-    const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, g.oc - c));
+  const auto transform = [&](std::int64_t c, auto count) {
     transform_both(
-        Sizes<T::kRows, T::kColumns, T::kPatchRows, T::kPatchColumns>(),
+        Sizes<T::kRows, T::kColumns, T::kPatchRows, T::kPatchColumns, true>(),
         [&](int i, int j) {
           const bool exists = i < tile.rows && j < tile.columns;
-          return exists ? load_columns(dz + i * g.y_row + j * g.oc + c, count) : simd::zero();
+          return exists ? simd::load_partial(dz + i * g.y_row + j * g.oc + c, count) : simd::zero();
         },
         [](const auto& e, auto& t) { transform_gradient(e, t); },
         [&](int i, int j, Vec t) { simd::store(to + (T::kPatchColumns * i + j) * stride + c, t); });
-  }
+  };
+  for_vectors(g.oc, transform);
 }
 
 }  // namespace convlet::winograd

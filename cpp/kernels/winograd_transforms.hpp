@@ -62,13 +62,6 @@ using simd::Vec;
 }
 
 // A e: one column of a tile of gradients.
-[[gnu::always_inline]] inline void transform_gradient(const Vec (&e)[2], Vec (&t)[4]) {
-  t[0] = e[0];
-  t[1] = e[0] + e[1];
-  t[2] = e[0] - e[1];
-  t[3] = -e[1];
-}
-
 [[gnu::always_inline]] inline void transform_gradient(const Vec (&e)[3], Vec (&t)[5]) {
   const Vec outer = e[0] + e[2];
   t[0] = e[0];
@@ -79,13 +72,6 @@ using simd::Vec;
 }
 
 // B m: one column of products, on its way back to a patch.
-[[gnu::always_inline]] inline void transform_back(const Vec (&m)[4], Vec (&d)[4]) {
-  d[0] = m[0];
-  d[1] = (m[1] - m[2]) + m[3];
-  d[2] = (m[1] + m[2]) - m[0];
-  d[3] = -m[3];
-}
-
 [[gnu::always_inline]] inline void transform_back(const Vec (&m)[5], Vec (&d)[5]) {
   const Vec inner = 0.5F * (m[2] - m[1]);
   const Vec outer = (2.0F * m[0] - 0.5F * m[4]) + m[3];
@@ -97,13 +83,6 @@ using simd::Vec;
 }
 
 // Gt m: one column of sums.
-[[gnu::always_inline]] inline void transform_sums(const Vec (&m)[4], Vec (&g)[3]) {
-  const Vec inner = 0.5F * (m[1] + m[2]);
-  g[0] = m[0] + inner;
-  g[1] = 0.5F * (m[1] - m[2]);
-  g[2] = inner + m[3];
-}
-
 [[gnu::always_inline]] inline void transform_sums(const Vec (&m)[5], Vec (&g)[3]) {
   constexpr float kThird = 1.0F / 3;
   const Vec third = kThird * m[2];
