@@ -6,8 +6,9 @@
 // Single-threaded, allocation-free.
 //
 // Rounding: |error| <= (ic + r) eps |At| [ (|G| |g| |Gt|) * (|Bt| |d| |B|) ] |A| summed over the
-// channels, where r = 18 for 2x2 outputs, 24 for 3x3 and 40 for more. An infinity in x or w comes
-// out as NaN.
+// channels, where r = 18 for 2x2 outputs, 24 for 3x3 and 40 for more. Outputs that see only zeros
+// are exact. An infinity in x or w comes out as NaN; a NaN, or an infinity in x, does so in all
+// outputs of the tile.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
-// The gradient of a 3x3 convolution with respect to its weights by Winograd's F(2x2, 3x3) or
-// F(3x3, 3x3): with
+// The gradient of a 3x3 convolution with respect to its weights by Winograd's F(3x3, 3x3) or
+// F(4x4, 3x3): with
 //   Y = At [ (G g Gt) * (Bt d B) ] A  for each tile (winograd.hpp),
 //   dg = Gt [ sum over tiles of (A dY At) * (Bt d B) ] G,
-// 16 products a tile in place of 36, or 25 in place of 81. Single-threaded, allocation-free.
+// 25 products a tile in place of 81, or 36 in place of 144. Single-threaded, allocation-free.
 //
-// Rounding: |error| <= (tiles + 18) eps |Gt| [ (|A| |dY| |At|) * (|Bt| |d| |B|) summed over the
-// tiles ] |G|; with 3x3 outputs 24 in place of 18.
+// Rounding: |error| <= (tiles + r) eps |Gt| [ (|A| |dY| |At|) * (|Bt| |d| |B|) summed over the
+// tiles ] |G|, r = 24 with 3x3 outputs, 40 with 4x4.
 #pragma once
 
 #include <cstdint>

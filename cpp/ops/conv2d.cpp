@@ -235,7 +235,7 @@ class Conv2D final : public Op {
     const std::int64_t y_columns = pool_ ? w.ow / 2 : w.ow;
     return {shape_, of, w.pw * w.ic, y_columns * c_.oc, pad_.padded_size(), y_size(), w.ic, c_.oc};
   }
-  // Whether the dense gradient of the weights is summed in Winograd's form: 16 to 49 sums for 9
+  // Whether the dense gradient of the weights is summed in Winograd's form: 25 or 36 sums for 9
   // weights, which every slice of rows moves through the cache.
   bool winograd_gradient() const {
     return shape_ && !pool_ && winograd_sums_size(shape_, c_.window.ic, c_.oc) <= kMostSums;
