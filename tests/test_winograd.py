@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import oracle
-from convlet import ops, optimizers
+from convlet import ops
 from tolerance import EPS, assert_within
 
 CHANNELS = [(8, 5), (9, 16), (15, 33), (16, 32), (17, 7), (33, 40)]
@@ -115,8 +115,7 @@ def test_error_without_pooling_is_within_the_documented_bound(
     x, w, b = random_case(rng, channels, filters, size)
     actual = run(conv_network(core, x.shape[1:], filters, padding), x, w, b)
     expected = oracle.conv2d(x, w, b, (1, 1), padding)
-    if padding == "same":
-        x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x = oracle.pad(x, (3, 3), (1, 1), padding, 0.0)
     assert_within(actual, expected, plain_bound(x, w) + EPS * np.abs(expected))
 
 
@@ -239,8 +238,7 @@ def test_error_with_pooling_is_within_the_documented_bound(
     expected = oracle.max_pooling2d(
         oracle.relu(oracle.conv2d(x, w, b, (1, 1), padding)), (2, 2), (2, 2), "valid"
     )
-    if padding == "same":
-        x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x = oracle.pad(x, (3, 3), (1, 1), padding, 0.0)
     # It is rounded once more with the bias.
     assert_within(actual, expected, pooled_bound(x, w) + EPS * np.abs(expected))
 
@@ -308,46 +306,3 @@ def test_nan_reaches_the_windows_that_see_it(core: ModuleType, rng: np.random.Ge
         oracle.conv2d(x, w, b, (1, 1), "valid"), (2, 2), (2, 2), "valid"
     )
     np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
-
-
-@pytest.mark.parametrize("threads", [2, 3, 5])
-@pytest.mark.parametrize("size", [9, 16])
-def test_threads_pack_parts_of_a_vector(core: ModuleType, size: int, threads: int) -> None:
-    """After a step each thread transforms the weights of its share of 21 input channels."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((24, size, size, 21)).astype(np.float32)
-    labels = (np.arange(24) % 8).astype(np.int32)
-    convolutions = [
-        {
-            "filters": n,
-            "kernel_size": (3, 3),
-            "strides": (1, 1),
-            "padding": "same",
-            "use_bias": True,
-        }
-        for n in (21, 8)
-    ]
-    trained = []
-    for count in (1, threads):
-        core.set_num_threads(count)
-        ops = [("conv2d", convolution, [i]) for i, convolution in enumerate(convolutions)]
-        network = core.Network(
-            x.shape[1:],
-            [*ops, ("global_max_pooling2d", {}, [2]), ("reshape", {"target_shape": (8,)}, [3])],
-        )
-        values = np.random.default_rng(1)
-        for i, (_, _, view) in enumerate(network.parameters()):
-            network.set_parameter(i, 0.1 * values.standard_normal(view.shape).astype(np.float32))
-        network.configure_training(
-            "sparse_categorical_crossentropy",
-            {"from_logits": True},
-            "sgd",
-            optimizers.SGD().native_attributes(),
-            [],
-        )
-        network.learning_rate = 0.1
-        for _ in range(3):
-            network.train(x, labels, None, 0, 24, 24, None)
-        trained.append([np.array(view) for _, _, view in network.parameters()])
-    for alone, together in zip(*trained, strict=True):
-        np.testing.assert_allclose(together, alone, rtol=0, atol=2e-5)

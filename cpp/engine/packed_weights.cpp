@@ -68,13 +68,13 @@ void PackedWeights::divide(int threads, std::int64_t rows, const Wanted& wanted)
   updated_ = steps_;
   own_.resize(static_cast<std::size_t>(threads));
   const std::vector<std::size_t> small =
-      threads > 1 ? small_steps(rows, wanted) : std::vector<std::size_t>();
+      threads > 1 && rows > 0 ? small_steps(rows, wanted) : std::vector<std::size_t>();
   std::int64_t size = 0;
   for (const std::size_t s : small) size += packed_size(s);
   for (Own& own : own_) {
     own.steps = steps_;
     if (&own == &own_.front()) continue;
-    if (own.values.size() != size) own.values = Buffer(size);
+    if (own.values.size() < size) own.values = Buffer(size);
     float* at = own.values.data();
     for (const std::size_t s : small) {
       own.steps[s] = at;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/vectors.hpp"
+
 namespace convlet {
 
 using simd::Vec;

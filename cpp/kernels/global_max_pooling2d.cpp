@@ -1,6 +1,6 @@
 #include "kernels/global_max_pooling2d.hpp"
 
-#include "kernels/pool2d.hpp"
+#include "kernels/vectors.hpp"
 
 namespace convlet {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/vectors.hpp"
 #include "simd/vec.hpp"
 
 namespace convlet {

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "simd/vec.hpp"
-
 namespace convlet {
 
 struct Pool2D {
@@ -53,17 +51,6 @@ void for_each_pixel(const Pool2D& g, const PoolWindow& w, F&& f) {
   for (std::int64_t y = w.y0; y < w.y1; ++y) {
     for (std::int64_t x = w.x0; x < w.x1; ++x) f((y * g.iw + x) * g.c);
   }
-}
-
-// Calls f(first channel, number of channels) for each vector of channels; of whole vectors the
-// number is known to the compiler, so that they are loaded and stored without a mask.
-template <class F>
-void for_each_vector(std::int64_t channels, F&& f) {
-  const std::int64_t whole = channels / simd::kLanes * simd::kLanes;
-  for (std::int64_t c = 0; c < whole; c += simd::kLanes) {
-    f(c, simd::Whole{});
-  }
-  if (whole < channels) f(whole, static_cast<int>(channels - whole));
 }
 
 }  // namespace convlet

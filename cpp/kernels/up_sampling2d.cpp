@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/pool2d.hpp"
+#include "kernels/vectors.hpp"
 
 namespace convlet {
 

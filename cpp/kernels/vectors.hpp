@@ -17,6 +17,15 @@ void for_vectors(std::int64_t n, F&& f) {
   }
 }
 
+// The same where of whole vectors the count is known to the compiler, so that they are loaded and
+// stored without a mask.
+template <class F>
+void for_each_vector(std::int64_t n, F&& f) {
+  const std::int64_t whole = n / simd::kLanes * simd::kLanes;
+  for (std::int64_t at = 0; at < whole; at += simd::kLanes) f(at, simd::Whole{});
+  if (whole < n) f(whole, static_cast<int>(n - whole));
+}
+
 // The first `count` floats; reads nothing behind them.
 inline simd::Vec load_first(const float* p, int count) {
   return count == simd::kLanes ? simd::load(p) : simd::load_partial(p, count);

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/epilogue.hpp"
+#include "kernels/vectors.hpp"
 #include "kernels/winograd.hpp"
 #include "kernels/winograd_transforms.hpp"
 #include "simd/vec.hpp"
@@ -86,14 +87,6 @@ template <int FromRows, int FromColumns, int ToRows, int ToColumns, bool Small, 
   });
 }
 
-// f(c, count) for each vector of channels.
-template <class F>
-void for_vectors(std::int64_t channels, F&& f) {
-  std::int64_t c = 0;
-  for (; c + simd::kLanes <= channels; c += simd::kLanes) f(c, simd::Whole{});
-  if (c < channels) f(c, static_cast<int>(channels - c));
-}
-
 // The factors of one patch, all channels: v[p * stride + channel] is that of product p.
 template <class T>
 void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float* v,
@@ -105,7 +98,7 @@ void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float
         [](const auto& d, auto& t) { transform_patch(d, t); },
         [&](int i, int j, Vec t) { simd::store(v + (T::kPatchColumns * i + j) * stride + c, t); });
   };
-  for_vectors(ic, transform);
+  for_each_vector(ic, transform);
 }
 
 // Bit [i][j] of a patch.
@@ -160,7 +153,7 @@ void gradients_to_factors(const WinogradProduct& g, const WinogradTile& tile, co
         [](const auto& e, auto& t) { transform_gradient(e, t); },
         [&](int i, int j, Vec t) { simd::store(to + (T::kPatchColumns * i + j) * stride + c, t); });
   };
-  for_vectors(g.oc, transform);
+  for_each_vector(g.oc, transform);
 }
 
 }  // namespace convlet::winograd
