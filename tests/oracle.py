@@ -166,28 +166,27 @@ WINOGRAD = {  # by outputs
     2: _winograd([0, 1, -1], 18),
     3: _winograd([0, 1, -1, 1 / 2], 24),
     4: _winograd([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2], 40),
-    5: _winograd([0, 1 / 2, -1 / 2, 5 / 4, -5 / 4, 3], 40),
+    5: _winograd([2 / 7, -2 / 7, 6 / 7, -6 / 7, 7 / 4, -7 / 4], 40),
 }
 
 
-def winograd_shape(oh: int, ow: int, pool: bool = False) -> tuple[int, int]:
+def winograd_side(oh: int, ow: int, pool: bool = False) -> int:
     """Rows and columns of the tiles over oh x ow, pooled or not: ops/convolution.cpp."""
 
-    def products(shape: tuple[int, int]) -> int:
-        rows, columns = shape
-        return (rows + 2) * (columns + 2) * -(-oh // rows) * -(-ow // columns)
+    def products(side: int) -> int:
+        return (side + 2) ** 2 * -(-oh // side) * -(-ow // side)
 
-    best = (2, 2) if pool else (3, 3)
-    for shape in ((4, 4), (5, 2)) if pool and oh % 10 == 0 else ((4, 4),):
-        if 5 * products(shape) <= 4 * products(best):
-            best = shape
+    best = 2 if pool else 3
+    for side in (4, 5) if pool and oh % 10 == ow % 10 == 0 else (4,):
+        if 5 * products(side) <= 4 * products(best):
+            best = side
     return best
 
 
 def winograd_gradient_bound(x: np.ndarray, dy: np.ndarray, padding: str, eps: float) -> np.ndarray:
     """The bound of kernels/winograd_gradient.hpp for a 3x3 convolution's dw."""
     n, oh, ow, _ = dy.shape
-    side, _ = winograd_shape(oh, ow)
+    side = winograd_side(oh, ow)
     of = WINOGRAD[side]
     rest = ((0, 0), (0, -oh % side), (0, -ow % side), (0, 0))
     x = np.pad(pad(np.abs(x), (3, 3), (1, 1), padding, 0.0), rest)

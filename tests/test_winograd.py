@@ -1,4 +1,4 @@
-"""Winograd's F(2x2, 3x3) to F(4x4, 3x3) and F(5x2, 3x3), forward with and without pooling and in the gradient: error bound, and the switch."""
+"""Winograd's F(2x2, 3x3) to F(5x5, 3x3), forward with and without pooling and in the gradient: error bound, and the switch."""
 
 from __future__ import annotations
 
@@ -63,29 +63,28 @@ def run(network: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray
     return y
 
 
-def bound(x: np.ndarray, w: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The bound of kernels/winograd.hpp for each output of a "valid" convolution, in tiles of that shape."""
-    (rows, columns), (oh, ow) = shape, (x.shape[1] - 2, x.shape[2] - 2)
-    x = np.pad(np.abs(x), ((0, 0), (0, -oh % rows), (0, -ow % columns), (0, 0)))
-    down, across = oracle.WINOGRAD[rows], oracle.WINOGRAD[columns]
+def bound(x: np.ndarray, w: np.ndarray, side: int) -> np.ndarray:
+    """The bound of kernels/winograd.hpp for each output of a "valid" convolution, in tiles of that side."""
+    oh, ow = x.shape[1] - 2, x.shape[2] - 2
+    x = np.pad(np.abs(x), ((0, 0), (0, -oh % side), (0, -ow % side), (0, 0)))
+    of = oracle.WINOGRAD[side]
     kernel = np.abs(w).astype(np.float64)
-    factors = np.einsum("ad,decf,be->abcf", down.kernel, kernel, across.kernel)
+    factors = np.einsum("ad,decf,be->abcf", of.kernel, kernel, of.kernel)
     n, height, width, channels = x.shape
     magnitude = np.empty((n, height - 2, width - 2, w.shape[3]))
-    for top in range(0, height - 2, rows):
-        for left in range(0, width - 2, columns):
-            patch = x[:, top : top + rows + 2, left : left + columns + 2]
-            data = np.einsum("ad,ndec,be->nabc", down.input, patch, across.input)
+    for top in range(0, height - 2, side):
+        for left in range(0, width - 2, side):
+            patch = x[:, top : top + side + 2, left : left + side + 2]
+            data = np.einsum("ad,ndec,be->nabc", of.input, patch, of.input)
             products = np.einsum("nabc,abcf->nabf", data, factors)
-            tile = np.einsum("ya,nabf,zb->nyzf", down.output, products, across.output)
-            magnitude[:, top : top + rows, left : left + columns] = tile
-    roundings = max(down.roundings, across.roundings)
-    return (channels + roundings) * EPS * magnitude[:, :oh, :ow]
+            tile = np.einsum("ya,nabf,zb->nyzf", of.output, products, of.output)
+            magnitude[:, top : top + side, left : left + side] = tile
+    return (channels + of.roundings) * EPS * magnitude[:, :oh, :ow]
 
 
 def plain_bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Without pooling; the last rows and columns may be part of a tile."""
-    return bound(x, w, oracle.winograd_shape(x.shape[1] - 2, x.shape[2] - 2))
+    return bound(x, w, oracle.winograd_side(x.shape[1] - 2, x.shape[2] - 2))
 
 
 # Of images for convolutions without pooling. Together with either padding, tiles of all sides,
@@ -96,7 +95,7 @@ SIZES = [(9, 8), (10, 13), (5, 5), (12, 10), (19, 15), (16, 7), (12, 9)]
 def test_sizes_make_tiles_of_all_sides() -> None:
     shapes = [(h - less, w - less) for h, w in SIZES for less in (0, 2)]
     for side in (3, 4):
-        of = [shape for shape in shapes if oracle.winograd_shape(*shape) == (side, side)]
+        of = [shape for shape in shapes if oracle.winograd_side(*shape) == side]
         remainders = {size % side for shape in of for size in shape}
         assert {0, side - 1} <= remainders, (side, of)
 
@@ -145,7 +144,7 @@ def test_error_of_the_data_gradient_is_within_the_documented_bound(
 def adjoint_bound(w: np.ndarray, dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The bound of winograd_add_data_gradient in kernels/winograd.hpp; the tiles cover dy."""
     _, oh, ow, filters = dy.shape
-    side, _ = oracle.winograd_shape(oh, ow)
+    side = oracle.winograd_side(oh, ow)
     of = oracle.WINOGRAD[side]
     kernel = np.einsum("ad,decf,be->abcf", of.kernel, np.abs(w).astype(np.float64), of.kernel)
     magnitude = np.zeros(shape)
@@ -203,22 +202,22 @@ def test_error_of_the_weight_gradient_is_within_the_documented_bound(
     assert_within(dw, expected, bound + threads * EPS * np.abs(expected))
 
 
-# Of images for convolutions with pooling: after either padding, windows of tiles of all shapes,
-# whole and in part, among them such as lie in two tiles.
+# Of images for convolutions with pooling: after either padding, windows of tiles of all sides,
+# whole and in part, among them such as lie in two tiles and in four.
 POOLED = [(4, 9), (13, 12), (32, 22), (6, 12), (12, 18), (20, 11)]
 
 
-def test_pooled_sizes_make_tiles_of_all_shapes() -> None:
+def test_pooled_sizes_make_tiles_of_all_sides() -> None:
     shapes = [((h - less) // 2 * 2, (w - less) // 2 * 2) for h, w in POOLED for less in (0, 2)]
-    of = {shape: oracle.winograd_shape(*shape, pool=True) for shape in shapes}
-    assert set(of.values()) == {(2, 2), (4, 4), (5, 2)}
-    assert {size % 4 for shape in shapes if of[shape] == (4, 4) for size in shape} == {0, 2}
+    of = {shape: oracle.winograd_side(*shape, pool=True) for shape in shapes}
+    assert set(of.values()) == {2, 4, 5}
+    assert {size % 4 for shape in shapes if of[shape] == 4 for size in shape} == {0, 2}
 
 
 def pooled_bound(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """The maximum of four errs by at most their largest error."""
     oh, ow = ((size - 2) // 2 * 2 for size in x.shape[1:3])
-    pixels = bound(x[:, : oh + 2, : ow + 2], w, oracle.winograd_shape(oh, ow, pool=True))
+    pixels = bound(x[:, : oh + 2, : ow + 2], w, oracle.winograd_side(oh, ow, pool=True))
     return pixels.reshape(len(x), oh // 2, 2, ow // 2, 2, -1).max(axis=(2, 4))
 
 
@@ -247,7 +246,7 @@ def test_error_with_pooling_is_within_the_documented_bound(
 def test_threads_share_the_pooled_tiles_of_one_image(
     core: ModuleType, rng: np.random.Generator, size: tuple[int, int]
 ) -> None:
-    """Two tiles with windows in common go to one thread."""
+    """Four tiles with windows in common go to one thread."""
     x, w, b = random_case(rng, 16, 24, size)
     results = []
     for threads in (1, 2, 3):
@@ -279,6 +278,31 @@ def test_outputs_that_see_only_zeros_are_the_bias(
         assert (seen == 0).any()
         np.testing.assert_array_equal(y[seen == 0], blank[seen == 0])
         assert (y[seen != 0] != blank[seen != 0]).any()
+
+
+def test_near_ties_are_decided_by_the_direct_sums(
+    core: ModuleType, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the pixels of a window, at the ReLU's zero, and on ground where pixels see the same."""
+    for channels, filters in [(16, 24), (21, 9)]:
+        x, w, b = random_case(rng, channels, filters, (22, 12))
+        x[1] = x[1, 0, 0]  # blank but for two strokes
+        x[1, 4:17, 3] += 1
+        x[1, 9, 2:9] += 1
+        # Whole numbers, whose direct sums are exact: many are equal, and many are zero.
+        x[2], w[..., 1:], b = np.rint(x[2]), np.rint(w[..., 1:]), np.rint(b)
+        results = []
+        for winograd in "01":
+            monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
+            network = conv_pool_network(core, x.shape[1:], filters, "valid")
+            network.set_parameter(0, w)
+            network.set_parameter(1, b)
+            dy = np.ones((len(x), *network.output_shape), np.float32)
+            results.append(network.vector_jacobian_product(x, dy))
+        (direct_dx, direct_dw), (dx, dw) = results
+        np.testing.assert_array_equal(dx, direct_dx)
+        for of_winograd, of_direct in zip(dw, direct_dw, strict=True):
+            np.testing.assert_array_equal(of_winograd, of_direct)
 
 
 def test_switched_off_it_is_the_direct_convolution(

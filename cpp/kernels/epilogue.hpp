@@ -84,6 +84,12 @@ struct StoreMax4 {
     if (count <= 0) return;
     simd::Vec best;
     const simd::IntVec where = winner(four, best);
+    store(best, where, b, at, count);
+  }
+
+  // The same from the maximum and its place.
+  [[gnu::always_inline]] void store(simd::Vec best, simd::IntVec where, simd::Vec b,
+                                    std::int64_t at, int count) const {
     best += b;
     if (relu) best = simd::max(simd::zero(), best);
     store_columns(y + at, best, count);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <numeric>
 
+#include "kernels/close_calls.hpp"
 #include "kernels/epilogue.hpp"
 #include "kernels/micro_kernel.hpp"
 #include "kernels/tile.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 using simd::kLanes;
 using simd::Vec;
+using winograd::CloseCalls;
 using winograd::for_plain;
 using winograd::for_shape;
 using winograd::Sizes;
@@ -46,7 +48,7 @@ struct PackedFactors {
 // Tiles that go through the three stages together, a multiple of `least`. One register tile high,
 // so that what passes between the stages stays in the first-level cache; several where the weights
 // do not fit the second-level cache, so that each of their values is read for more tiles.
-constexpr int kMostTogether = 4 * std::lcm(kTileRows, 2);
+constexpr int kMostTogether = 4 * std::lcm(kTileRows, 4);
 std::int64_t tiles_together(const PackedFactors& weights, int least) {
   constexpr std::int64_t kWeightsInCache = 1 << 18;  // floats
   return std::lcm(kTileRows, least) * (weights.size() > kWeightsInCache ? 4 : 1);
@@ -158,7 +160,7 @@ class Cursor {
 };
 
 // What the forward products have in common: factors come from patches of x, a tile's products
-// become outputs, which store(tile, outputs, bias, at, count) brings to y.
+// become outputs, which store(place, outputs, bias, column, count) brings to y.
 template <class T, class Store>
 struct Forward {
   using Tile = T;
@@ -189,68 +191,107 @@ struct Forward {
         [](const auto& m, auto& y) { winograd::transform_products(m, y); },
         [&](int i, int j, Vec y) { out[T::kColumns * i + j] = y; });
     for (; zeros != 0; zeros &= zeros - 1) out[std::countr_zero(zeros)] = simd::zero();
-    store(place.tile, out, bias_of(bias, column), place.y + column, count);
+    store(place, out, bias_of(bias, column), column, count);
   }
 };
 
 template <class T>
 struct EachPixel {
   static constexpr int kTogether = 1;
+  const WinogradProduct& g;
+  const float* x;
   StoreSum store;
-  std::int64_t row, pixel;  // of y, in floats
+  CloseCalls* calls;  // nullptr: none is of interest
 
-  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[T::kOutputs],
-                                         Vec bias, std::int64_t at, int count) const {
+  [[gnu::always_inline]] void operator()(const Cursor::Place& place, Vec (&out)[T::kOutputs],
+                                         Vec bias, std::int64_t column, int count) const {
+    if (calls != nullptr) settle(place, out, bias, column, count);
 #pragma GCC unroll 16
     for (int q = 0; q < T::kOutputs; ++q) {
       const int i = q / T::kColumns;
       const int j = q % T::kColumns;
-      if (i < tile.rows && j < tile.columns) store(out[q], bias, at + i * row + j * pixel, count);
+      if (i < place.tile.rows && j < place.tile.columns)
+        store(out[q], bias, place.y + column + i * g.y_row + j * g.oc, count);
+    }
+  }
+
+ private:
+  [[gnu::noinline]] void settle(const Cursor::Place& place, Vec (&out)[T::kOutputs], Vec bias,
+                                std::int64_t column, int count) const {
+    const Vec close = CloseCalls::closeness<T::kOutputs>(out);
+    for (int i = 0; i < place.tile.rows; ++i) {
+      for (int j = 0; j < place.tile.columns; ++j) {
+        calls->settle_pixel(out[i * T::kColumns + j], bias, close,
+                            x + place.x + i * g.x_row + j * g.ic, column, count);
+      }
     }
   }
 };
 
-// The window of pixels whose first is at the place of `pixels`, rows of `across` pixels.
-[[gnu::always_inline]] inline void store_window(const StoreMax4& store, const Vec* pixels,
-                                                int across, Vec bias, std::int64_t at, int count) {
-  store({pixels[0], pixels[1], pixels[across], pixels[across + 1]}, bias, at, count);
-}
+// 2x2 windows.
+struct Windows {
+  const WinogradProduct& g;
+  const float* x;
+  StoreMax4 store;
+  CloseCalls* calls;  // nullptr: none is of interest
 
-// 2x2 windows that lie in one tile.
+  // Of the first `rows` and `columns` of Rows x Columns pixels, whose patch is at x + from and
+  // whose first window's result comes to `at`.
+  template <int Rows, int Columns>
+  [[gnu::always_inline]] void pool(Vec* pixels, int rows, int columns, std::int64_t from, Vec bias,
+                                   std::int64_t at, std::int64_t column, int count) const {
+    const bool settles = Rows > 2 && calls != nullptr;
+    const Vec close = settles ? CloseCalls::closeness<Rows * Columns>(pixels) : simd::zero();
+#pragma GCC unroll 4
+    for (int q = 0; q < Rows * Columns / 4; ++q) {
+      const int i = 2 * (q / (Columns / 2));
+      const int j = 2 * (q % (Columns / 2));
+      if (i >= rows || j >= columns) continue;
+      Vec* sums = pixels + i * Columns + j;
+      Vec best;
+      simd::IntVec where = winner({sums[0], sums[1], sums[Columns], sums[Columns + 1]}, best);
+      if (settles && calls->is_close({sums[0], sums[1], sums[Columns], sums[Columns + 1]}, best,
+                                     bias, close)) [[unlikely]] {
+        calls->settle_window(sums, Columns, bias, close, x + from + i * g.x_row + j * g.ic, column,
+                             count);
+        where = winner({sums[0], sums[1], sums[Columns], sums[Columns + 1]}, best);
+      }
+      store.store(best, where, bias, at + column + i / 2 * g.y_row + j / 2 * g.oc, count);
+    }
+  }
+};
+
+// Those that lie in one tile.
 template <class T>
 struct WindowsOfTile {
   static constexpr int kTogether = 1;
-  StoreMax4 store;
-  std::int64_t row, window;  // of y, in floats
+  Windows windows;
 
-  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[T::kOutputs],
-                                         Vec bias, std::int64_t at, int count) const {
-#pragma GCC unroll 4
-    for (int q = 0; q < T::kOutputs / 4; ++q) {
-      const int i = q / (T::kColumns / 2);
-      const int j = q % (T::kColumns / 2);
-      if (2 * i >= tile.rows || 2 * j >= tile.columns) continue;
-      store_window(store, out + 2 * (i * T::kColumns + j), T::kColumns, bias,
-                   at + i * row + j * window, count);
-    }
+  [[gnu::always_inline]] void operator()(const Cursor::Place& place, Vec (&out)[T::kOutputs],
+                                         Vec bias, std::int64_t column, int count) const {
+    windows.pool<T::kRows, T::kColumns>(out, place.tile.rows, place.tile.columns, place.x, bias,
+                                        place.y, column, count);
   }
 };
 
-// A column of 2x2 windows of two tiles, one above the other: they are pooled with the lower one.
+// Those of four tiles, which follow each other: they are pooled with the last one.
 template <class T>
-struct WindowsOfTwoTiles {
-  static constexpr int kTogether = 2;
-  StoreMax4 store;
-  std::int64_t row;
-  Vec* pixels;  // of both
+struct WindowsOfFourTiles {
+  static constexpr int kTogether = 4;
+  static constexpr int kRows = 2 * T::kRows;
+  static constexpr int kColumns = 2 * T::kColumns;
+  Windows windows;
+  Vec* pixels;  // of all four tiles
 
-  [[gnu::always_inline]] void operator()(const WinogradTile& tile, const Vec (&out)[T::kOutputs],
-                                         Vec bias, std::int64_t at, int count) const {
-    std::copy_n(out, T::kOutputs, pixels + (tile.lower ? T::kOutputs : 0));
-    if (!tile.lower) return;
-    for (int i = 0; i < T::kRows; ++i) {
-      store_window(store, pixels + 2 * i * T::kColumns, T::kColumns, bias, at + i * row, count);
-    }
+  [[gnu::always_inline]] void operator()(const Cursor::Place& place, const Vec (&out)[T::kOutputs],
+                                         Vec bias, std::int64_t column, int count) const {
+    const int top = place.tile.quarter / 2 * T::kRows;
+    const int left = place.tile.quarter % 2 * T::kColumns;
+    for (int i = 0; i < T::kRows; ++i)
+      std::copy_n(out + i * T::kColumns, T::kColumns, pixels + (top + i) * kColumns + left);
+    if (place.tile.quarter < 3) return;
+    const std::int64_t from = place.x - top * windows.g.x_row - left * windows.g.ic;
+    windows.pool<kRows, kColumns>(pixels, kRows, kColumns, from, bias, place.y, column, count);
   }
 };
 
@@ -389,7 +430,7 @@ std::int64_t winograd_packed_size(TileShape shape, std::int64_t ic, std::int64_t
 
 std::int64_t winograd_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
   return for_shape(shape, [&](auto t) {
-    const Block block(tiles_together({t.kProducts, ic, oc}, 2), ic);
+    const Block block(tiles_together({t.kProducts, ic, oc}, 4), ic);
     return t.kProducts * (block.factors + block.products);
   });
 }
@@ -404,28 +445,30 @@ void winograd_pack_transposed(TileShape shape, bool turned, std::int64_t begin, 
   for_plain(shape, [&]<class T>(T) { pack_transposed<T>(turned, begin, end, ic, oc, w, packed); });
 }
 
-void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
+void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x, const float* w,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y) {
+  CloseCalls calls(g, x, w, relu);
+  CloseCalls* const settled = w != nullptr && relu ? &calls : nullptr;
   for_plain(g.shape, [&]<class T>(T) {
-    const EachPixel<T> store{{bias, relu, y}, g.y_row, g.oc};
+    const EachPixel<T> store{g, x, {bias, relu, y}, settled};
     product(Forward<T, EachPixel<T>>{g, x, bias, store}, images, packed, scratch);
   });
 }
 
 void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const float* x,
-                           const float* packed, const float* bias, bool relu, float* scratch,
-                           float* y, std::uint8_t* argmax) {
-  const StoreMax4 max4{bias, relu, y, argmax};
+                           const float* w, const float* packed, const float* bias, bool relu,
+                           float* scratch, float* y, std::uint8_t* argmax) {
+  CloseCalls calls(g, x, w, relu);
+  const Windows windows{g, x, {bias, relu, y, argmax}, w != nullptr ? &calls : nullptr};
   const auto in_one = [&]<class T>(T) {
-    const WindowsOfTile<T> store{max4, g.y_row, g.oc};
+    const WindowsOfTile<T> store{windows};
     product(Forward<T, WindowsOfTile<T>>{g, x, bias, store}, images, packed, scratch);
   };
   if (g.shape.rows == 2) return in_one(Tile<2, 2>());
   if (g.shape.rows == 4) return in_one(Tile<4, 4>());
-  using T = Tile<5, 2>;
-  Vec pixels[2 * T::kOutputs];
-  const WindowsOfTwoTiles<T> store{max4, g.y_row, pixels};
-  product(Forward<T, WindowsOfTwoTiles<T>>{g, x, bias, store}, images, packed, scratch);
+  using Store = WindowsOfFourTiles<Tile<5, 5>>;
+  Vec pixels[Store::kRows * Store::kColumns];
+  product(Forward<Tile<5, 5>, Store>{g, x, bias, {windows, pixels}}, images, packed, scratch);
 }
 
 void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,

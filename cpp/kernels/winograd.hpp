@@ -1,4 +1,4 @@
-// Winograd's F(2x2, 3x3), F(3x3, 3x3), F(4x4, 3x3) and F(5x2, 3x3) (Lavin and Gray, 2015, arXiv
+// Winograd's F(2x2, 3x3), F(3x3, 3x3), F(4x4, 3x3) and F(5x5, 3x3) (Lavin and Gray, 2015, arXiv
 // 1509.09308): a tile of m x n outputs of a 3x3 convolution with stride 1 from a patch of (m + 2) x
 // (n + 2) inputs, with as many products per channel instead of 9 m n,
 //   Y = At [ (G g Gt) * (Bt d B) ] A.
@@ -31,11 +31,11 @@ struct WinogradTile {
   // others see have no influence on these.
   std::int8_t rows;
   std::int8_t columns;
-  bool lower = false;  // of two that winograd_product_max4 pools together
+  std::int8_t quarter = 0;  // of four that winograd_product_max4 pools together
 };
 
 struct WinogradProduct {
-  TileShape shape;                      // 3x3, 4x4; with pooling 2x2, 4x4, 5x2
+  TileShape shape;                      // 3x3, 4x4; with pooling 2x2, 4x4, 5x5
   std::span<const WinogradTile> tiles;  // of one image
   std::int64_t x_row;                   // floats from one row of an image of x to the next
   std::int64_t y_row;                   // the same for y
@@ -57,15 +57,17 @@ void winograd_pack(TileShape shape, std::int64_t begin, std::int64_t end, std::i
 void winograd_pack_transposed(TileShape shape, bool turned, std::int64_t begin, std::int64_t end,
                               std::int64_t ic, std::int64_t oc, const float* w, float* packed);
 
-// y = relu(x * w + bias), as patch_product (patch_product.hpp).
-void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x,
+// y = relu(x * w + bias), as patch_product (patch_product.hpp). w: the weights as they are packed;
+// with them, what is close is decided by the direct sums (close_calls.hpp). nullptr: it need not
+// be, as where no gradient follows.
+void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x, const float* w,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y);
 
 // y = relu(max of the 2x2 windows of outputs + bias) and argmax, as patch_product_max4. Tiles of
-// five rows are whole and come in pairs, one above the other, with windows in common.
+// 5x5 are whole and come in fours, 2x2 of them with windows in common.
 void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const float* x,
-                           const float* packed, const float* bias, bool relu, float* scratch,
-                           float* y, std::uint8_t* argmax);
+                           const float* w, const float* packed, const float* bias, bool relu,
+                           float* scratch, float* y, std::uint8_t* argmax);
 
 // dx += the gradient of winograd_product with respect to x, tile by tile as that has them:
 //   dD = B [ (G g Gt) * (A dY At) summed over the output channels ] Bt.

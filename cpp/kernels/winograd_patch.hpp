@@ -38,7 +38,7 @@ decltype(auto) for_shape(TileShape shape, F&& f) {
     case 2:
       return f(Tile<2, 2>());
     case 5:
-      return f(Tile<5, 2>());
+      return f(Tile<5, 5>());
     default:
       return for_plain(shape, f);
   }

@@ -250,10 +250,11 @@ class Conv2D final : public Op {
     if (shape_) {
       const WinogradProduct g = tiles(part.of(tiles_, pool_ ? pooled_together(shape_) : 1));
       float* scratch = a.scratch + images_together_ * padded_size();
+      const float* w = a.saved != nullptr ? a.parameters : nullptr;
       if (pool_) {
-        winograd_product_max4(g, rows, x, a.packed, bias, c_.relu, scratch, y, argmax);
+        winograd_product_max4(g, rows, x, w, a.packed, bias, c_.relu, scratch, y, argmax);
       } else {
-        winograd_product(g, rows, x, a.packed, bias, c_.relu, scratch, y);
+        winograd_product(g, rows, x, w, a.packed, bias, c_.relu, scratch, y);
       }
       return;
     }

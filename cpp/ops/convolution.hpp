@@ -104,7 +104,7 @@ std::vector<WinogradTile> winograd_tiles(TileShape shape, std::int64_t oh, std::
 // the tiles always go to one thread together.
 std::vector<WinogradTile> pooled_winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
                                                 std::int64_t pw, std::int64_t ic, std::int64_t oc);
-constexpr std::int64_t pooled_together(TileShape shape) { return shape.rows % 2 == 0 ? 1 : 2; }
+constexpr std::int64_t pooled_together(TileShape shape) { return shape.rows % 2 == 0 ? 1 : 4; }
 
 // Images to work on at once so that together they fill the kernels' tiles.
 std::int64_t images_together(std::int64_t pixels);

@@ -11,10 +11,9 @@ constexpr double kExact = 0x1p22;
 
 // Winograd's tiles larger than 2x2, which err more than that. In one dimension x[k] meets no more
 // than max over i of sum over p of |At[i][p]| |G[p]| |Bt[p][k]| of the largest weight: 10.7 with
-// three outputs, 9.2 with four, in F(5x2, 3x3) 22.5 with five and 4 with two; in two dimensions the
-// product of both. An output sees a patch of up to 6x6 x; an x, as the adjoint has it, the 4x4 dy
-// of up to four tiles.
-constexpr double kWinogradData = 114;
+// three outputs, 9.2 with four, 16 with five; in two dimensions the square of that. An output sees
+// a patch of up to 7x7 x; an x, as the adjoint has it, the 4x4 dy of up to four tiles.
+constexpr double kWinogradData = 256;
 constexpr double kWinogradSeen = 64;
 // For a weight each of a tile's m x m x meets each of its n x n dy no more than 6 x 6 times, and
 // there are less than 45 / 7 m^2 tiles for a pixel, else the products are direct.
