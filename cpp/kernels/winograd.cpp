@@ -18,7 +18,7 @@ using simd::kLanes;
 using simd::Vec;
 using winograd::CloseCalls;
 using winograd::for_plain;
-using winograd::for_shape;
+using winograd::for_side;
 using winograd::Sizes;
 using winograd::Tile;
 using winograd::transform_both;
@@ -75,12 +75,10 @@ template <class T>
 [[gnu::noinline]] void kernel_to_factors(const float* w, std::int64_t tap, int count, float* u,
                                          std::int64_t stride) {
   transform_both(
-      Sizes<3, 3, T::kPatchRows, T::kPatchColumns, true>(),
+      Sizes<3, T::kPatch, true>(),
       [&](int i, int j) { return load_columns(w + (3 * i + j) * tap, count); },
       [](const auto& g, auto& t) { winograd::transform_kernel(g, t); },
-      [&](int i, int j, Vec t) {
-        store_columns(u + (T::kPatchColumns * i + j) * stride, t, count);
-      });
+      [&](int i, int j, Vec t) { store_columns(u + (T::kPatch * i + j) * stride, t, count); });
 }
 
 // to[tile][column] = sum over channels of v[tile][channel] * panel[channel][column], of MR tiles.
@@ -186,10 +184,10 @@ struct Forward {
                                             std::int64_t column, int count) const {
     Vec out[T::kOutputs];
     transform_both(
-        Sizes<T::kPatchRows, T::kPatchColumns, T::kRows, T::kColumns>(),
-        [&](int i, int j) { return simd::load(products + (T::kPatchColumns * i + j) * stride); },
+        Sizes<T::kPatch, T::kSide>(),
+        [&](int i, int j) { return simd::load(products + (T::kPatch * i + j) * stride); },
         [](const auto& m, auto& y) { winograd::transform_products(m, y); },
-        [&](int i, int j, Vec y) { out[T::kColumns * i + j] = y; });
+        [&](int i, int j, Vec y) { out[T::kSide * i + j] = y; });
     for (; zeros != 0; zeros &= zeros - 1) out[std::countr_zero(zeros)] = simd::zero();
     store(place, out, bias_of(bias, column), column, count);
   }
@@ -208,8 +206,8 @@ struct EachPixel {
     if (calls != nullptr) settle(place, out, bias, column, count);
 #pragma GCC unroll 16
     for (int q = 0; q < T::kOutputs; ++q) {
-      const int i = q / T::kColumns;
-      const int j = q % T::kColumns;
+      const int i = q / T::kSide;
+      const int j = q % T::kSide;
       if (i < place.tile.rows && j < place.tile.columns)
         store(out[q], bias, place.y + column + i * g.y_row + j * g.oc, count);
     }
@@ -221,7 +219,7 @@ struct EachPixel {
     const Vec close = CloseCalls::closeness<T::kOutputs>(out);
     for (int i = 0; i < place.tile.rows; ++i) {
       for (int j = 0; j < place.tile.columns; ++j) {
-        calls->settle_pixel(out[i * T::kColumns + j], bias, close,
+        calls->settle_pixel(out[i * T::kSide + j], bias, close,
                             x + place.x + i * g.x_row + j * g.ic, column, count);
       }
     }
@@ -235,26 +233,26 @@ struct Windows {
   StoreMax4 store;
   CloseCalls* calls;  // nullptr: none is of interest
 
-  // Of the first `rows` and `columns` of Rows x Columns pixels, whose patch is at x + from and
+  // Of the first `rows` and `columns` of Side x Side pixels, whose patch is at x + from and
   // whose first window's result comes to `at`.
-  template <int Rows, int Columns>
+  template <int Side>
   [[gnu::always_inline]] void pool(Vec* pixels, int rows, int columns, std::int64_t from, Vec bias,
                                    std::int64_t at, std::int64_t column, int count) const {
-    const bool settles = Rows > 2 && calls != nullptr;
-    const Vec close = settles ? CloseCalls::closeness<Rows * Columns>(pixels) : simd::zero();
+    const bool settles = Side > 2 && calls != nullptr;
+    const Vec close = settles ? CloseCalls::closeness<Side * Side>(pixels) : simd::zero();
 #pragma GCC unroll 4
-    for (int q = 0; q < Rows * Columns / 4; ++q) {
-      const int i = 2 * (q / (Columns / 2));
-      const int j = 2 * (q % (Columns / 2));
+    for (int q = 0; q < Side * Side / 4; ++q) {
+      const int i = 2 * (q / (Side / 2));
+      const int j = 2 * (q % (Side / 2));
       if (i >= rows || j >= columns) continue;
-      Vec* sums = pixels + i * Columns + j;
+      Vec* sums = pixels + i * Side + j;
       Vec best;
-      simd::IntVec where = winner({sums[0], sums[1], sums[Columns], sums[Columns + 1]}, best);
-      if (settles && calls->is_close({sums[0], sums[1], sums[Columns], sums[Columns + 1]}, best,
-                                     bias, close)) [[unlikely]] {
-        calls->settle_window(sums, Columns, bias, close, x + from + i * g.x_row + j * g.ic, column,
+      simd::IntVec where = winner({sums[0], sums[1], sums[Side], sums[Side + 1]}, best);
+      if (settles && calls->is_close({sums[0], sums[1], sums[Side], sums[Side + 1]}, best, bias,
+                                     close)) [[unlikely]] {
+        calls->settle_window(sums, Side, bias, close, x + from + i * g.x_row + j * g.ic, column,
                              count);
-        where = winner({sums[0], sums[1], sums[Columns], sums[Columns + 1]}, best);
+        where = winner({sums[0], sums[1], sums[Side], sums[Side + 1]}, best);
       }
       store.store(best, where, bias, at + column + i / 2 * g.y_row + j / 2 * g.oc, count);
     }
@@ -269,8 +267,8 @@ struct WindowsOfTile {
 
   [[gnu::always_inline]] void operator()(const Cursor::Place& place, Vec (&out)[T::kOutputs],
                                          Vec bias, std::int64_t column, int count) const {
-    windows.pool<T::kRows, T::kColumns>(out, place.tile.rows, place.tile.columns, place.x, bias,
-                                        place.y, column, count);
+    windows.pool<T::kSide>(out, place.tile.rows, place.tile.columns, place.x, bias, place.y, column,
+                           count);
   }
 };
 
@@ -278,20 +276,19 @@ struct WindowsOfTile {
 template <class T>
 struct WindowsOfFourTiles {
   static constexpr int kTogether = 4;
-  static constexpr int kRows = 2 * T::kRows;
-  static constexpr int kColumns = 2 * T::kColumns;
+  static constexpr int kSide = 2 * T::kSide;
   Windows windows;
   Vec* pixels;  // of all four tiles
 
   [[gnu::always_inline]] void operator()(const Cursor::Place& place, const Vec (&out)[T::kOutputs],
                                          Vec bias, std::int64_t column, int count) const {
-    const int top = place.tile.quarter / 2 * T::kRows;
-    const int left = place.tile.quarter % 2 * T::kColumns;
-    for (int i = 0; i < T::kRows; ++i)
-      std::copy_n(out + i * T::kColumns, T::kColumns, pixels + (top + i) * kColumns + left);
+    const int top = place.tile.quarter / 2 * T::kSide;
+    const int left = place.tile.quarter % 2 * T::kSide;
+    for (int i = 0; i < T::kSide; ++i)
+      std::copy_n(out + i * T::kSide, T::kSide, pixels + (top + i) * kSide + left);
     if (place.tile.quarter < 3) return;
     const std::int64_t from = place.x - top * windows.g.x_row - left * windows.g.ic;
-    windows.pool<kRows, kColumns>(pixels, kRows, kColumns, from, bias, place.y, column, count);
+    windows.pool<kSide>(pixels, kSide, kSide, from, bias, place.y, column, count);
   }
 };
 
@@ -316,8 +313,8 @@ struct Backward {
                                             const Cursor::Place& place, std::uint32_t,
                                             std::int64_t column, int count) const {
     transform_both(
-        Sizes<T::kPatchRows, T::kPatchColumns, T::kPatchRows, T::kPatchColumns, true>(),
-        [&](int i, int j) { return simd::load(products + (T::kPatchColumns * i + j) * stride); },
+        Sizes<T::kPatch, T::kPatch, true>(),
+        [&](int i, int j) { return simd::load(products + (T::kPatch * i + j) * stride); },
         [](const auto& m, auto& d) { winograd::transform_back(m, d); },
         [&](int i, int j, Vec d) {
           float* to = dx + place.x + i * g.x_row + j * g.ic + column;
@@ -424,32 +421,32 @@ void pack_transposed(bool turned, std::int64_t begin, std::int64_t end, std::int
 
 }  // namespace
 
-std::int64_t winograd_packed_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
-  return for_shape(shape, [&](auto t) { return PackedFactors{t.kProducts, ic, oc}.size(); });
+std::int64_t winograd_packed_size(int side, std::int64_t ic, std::int64_t oc) {
+  return for_side(side, [&](auto t) { return PackedFactors{t.kProducts, ic, oc}.size(); });
 }
 
-std::int64_t winograd_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
-  return for_shape(shape, [&](auto t) {
+std::int64_t winograd_scratch_size(int side, std::int64_t ic, std::int64_t oc) {
+  return for_side(side, [&](auto t) {
     const Block block(tiles_together({t.kProducts, ic, oc}, 4), ic);
     return t.kProducts * (block.factors + block.products);
   });
 }
 
-void winograd_pack(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
-                   std::int64_t oc, const float* w, float* packed) {
-  for_shape(shape, [&](auto t) { pack<decltype(t)>(begin, end, ic, oc, w, packed); });
+void winograd_pack(int side, std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
+                   const float* w, float* packed) {
+  for_side(side, [&](auto t) { pack<decltype(t)>(begin, end, ic, oc, w, packed); });
 }
 
-void winograd_pack_transposed(TileShape shape, bool turned, std::int64_t begin, std::int64_t end,
+void winograd_pack_transposed(int side, bool turned, std::int64_t begin, std::int64_t end,
                               std::int64_t ic, std::int64_t oc, const float* w, float* packed) {
-  for_plain(shape, [&]<class T>(T) { pack_transposed<T>(turned, begin, end, ic, oc, w, packed); });
+  for_plain(side, [&]<class T>(T) { pack_transposed<T>(turned, begin, end, ic, oc, w, packed); });
 }
 
 void winograd_product(const WinogradProduct& g, std::int64_t images, const float* x, const float* w,
                       const float* packed, const float* bias, bool relu, float* scratch, float* y) {
   CloseCalls calls(g, x, w, relu);
   CloseCalls* const settled = w != nullptr && relu ? &calls : nullptr;
-  for_plain(g.shape, [&]<class T>(T) {
+  for_plain(g.side, [&]<class T>(T) {
     const EachPixel<T> store{g, x, {bias, relu, y}, settled};
     product(Forward<T, EachPixel<T>>{g, x, bias, store}, images, packed, scratch);
   });
@@ -464,16 +461,16 @@ void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const 
     const WindowsOfTile<T> store{windows};
     product(Forward<T, WindowsOfTile<T>>{g, x, bias, store}, images, packed, scratch);
   };
-  if (g.shape.rows == 2) return in_one(Tile<2, 2>());
-  if (g.shape.rows == 4) return in_one(Tile<4, 4>());
-  using Store = WindowsOfFourTiles<Tile<5, 5>>;
-  Vec pixels[Store::kRows * Store::kColumns];
-  product(Forward<Tile<5, 5>, Store>{g, x, bias, {windows, pixels}}, images, packed, scratch);
+  if (g.side == 2) return in_one(Tile<2>());
+  if (g.side == 4) return in_one(Tile<4>());
+  using Store = WindowsOfFourTiles<Tile<5>>;
+  Vec pixels[Store::kSide * Store::kSide];
+  product(Forward<Tile<5>, Store>{g, x, bias, {windows, pixels}}, images, packed, scratch);
 }
 
 void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,
                                 const float* packed, float* scratch, float* dx) {
-  for_plain(g.shape, [&]<class T>(T) { product(Backward<T>{g, dz, dx}, images, packed, scratch); });
+  for_plain(g.side, [&]<class T>(T) { product(Backward<T>{g, dz, dx}, images, packed, scratch); });
 }
 
 }  // namespace convlet

@@ -16,13 +16,6 @@
 
 namespace convlet {
 
-struct TileShape {
-  int rows = 0;
-  int columns = 0;
-
-  explicit operator bool() const { return rows > 0; }
-};
-
 // One rectangle of outputs.
 struct WinogradTile {
   std::int32_t x;  // where in an image of x its patch starts
@@ -35,7 +28,7 @@ struct WinogradTile {
 };
 
 struct WinogradProduct {
-  TileShape shape;                      // 3x3, 4x4; with pooling 2x2, 4x4, 5x5
+  int side;                             // of a tile: 3, 4; with pooling 2, 4, 5
   std::span<const WinogradTile> tiles;  // of one image
   std::int64_t x_row;                   // floats from one row of an image of x to the next
   std::int64_t y_row;                   // the same for y
@@ -45,16 +38,16 @@ struct WinogradProduct {
   std::int64_t oc;
 };
 
-std::int64_t winograd_packed_size(TileShape shape, std::int64_t ic, std::int64_t oc);
-std::int64_t winograd_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc);
+std::int64_t winograd_packed_size(int side, std::int64_t ic, std::int64_t oc);
+std::int64_t winograd_scratch_size(int side, std::int64_t ic, std::int64_t oc);
 
 // Transforms the weights w [3][3][ic][oc] of input channels [begin, end).
-void winograd_pack(TileShape shape, std::int64_t begin, std::int64_t end, std::int64_t ic,
-                   std::int64_t oc, const float* w, float* packed);
+void winograd_pack(int side, std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc,
+                   const float* w, float* packed);
 // The same for the gradient with respect to the data, columns [begin, end) of its ic. turned: that
 // is winograd_product of dz (oc channels) with the weights turned round and transposed, else
 // winograd_add_data_gradient.
-void winograd_pack_transposed(TileShape shape, bool turned, std::int64_t begin, std::int64_t end,
+void winograd_pack_transposed(int side, bool turned, std::int64_t begin, std::int64_t end,
                               std::int64_t ic, std::int64_t oc, const float* w, float* packed);
 
 // y = relu(x * w + bias), as patch_product (patch_product.hpp). w: the weights as they are packed;
@@ -74,7 +67,7 @@ void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const 
 // One product for each of the forward one's, fewer than winograd_product of the turned weights has
 // where an image is not padded and small: 5x5 inputs are one tile of 3x3 gradients, but four of
 // their own. dz: images of y's shape, dx: of x's, which the tiles must not exceed. packed and
-// scratch: of winograd_packed_size(shape, oc, ic) and the like.
+// scratch: of winograd_packed_size(side, oc, ic) and the like.
 //
 // Rounding: |error| <= (oc + r + tiles that overlap) eps |B| [ (|G| |g| |Gt|) * (|A| |dY|
 // |At|) ] |Bt| summed over the channels and the tiles.

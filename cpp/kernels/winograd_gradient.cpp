@@ -75,10 +75,8 @@ void finish(std::int64_t size, const float* sums, float* dw) {
   for (std::int64_t i = 0; i < size; i += kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(kLanes, size - i));
     winograd::transform_both(
-        winograd::Sizes<T::kPatchRows, T::kPatchColumns, 3, 3, true>(),
-        [&](int r, int j) {
-          return load_columns(sums + (T::kPatchColumns * r + j) * size + i, count);
-        },
+        winograd::Sizes<T::kPatch, 3, true>(),
+        [&](int r, int j) { return load_columns(sums + (T::kPatch * r + j) * size + i, count); },
         [](const auto& m, auto& g) { winograd::transform_sums(m, g); },
         [&](int r, int j, Vec g) {
           float* to = dw + (3 * r + j) * size + i;
@@ -89,24 +87,23 @@ void finish(std::int64_t size, const float* sums, float* dw) {
 
 }  // namespace
 
-std::int64_t winograd_sums_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
-  return for_plain(shape, [&](auto t) { return t.kProducts * ic * oc; });
+std::int64_t winograd_sums_size(int side, std::int64_t ic, std::int64_t oc) {
+  return for_plain(side, [&](auto t) { return t.kProducts * ic * oc; });
 }
 
-std::int64_t winograd_gradient_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc) {
-  return for_plain(shape, [&](auto t) { return Factors(t.kProducts, ic, oc).size(); });
+std::int64_t winograd_gradient_scratch_size(int side, std::int64_t ic, std::int64_t oc) {
+  return for_plain(side, [&](auto t) { return Factors(t.kProducts, ic, oc).size(); });
 }
 
 void winograd_add_products(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* dz, float* scratch, float* sums) {
-  for_plain(g.shape,
+  for_plain(g.side,
             [&](auto t) { add_all_products<decltype(t)>(g, images, x, dz, scratch, sums); });
 }
 
-void winograd_finish_gradient(TileShape shape, std::int64_t ic, std::int64_t oc, float* sums,
-                              float* dw) {
-  for_plain(shape, [&](auto t) { finish<decltype(t)>(ic * oc, sums, dw); });
-  std::fill_n(sums, winograd_sums_size(shape, ic, oc), 0.0F);
+void winograd_finish_gradient(int side, std::int64_t ic, std::int64_t oc, float* sums, float* dw) {
+  for_plain(side, [&](auto t) { finish<decltype(t)>(ic * oc, sums, dw); });
+  std::fill_n(sums, winograd_sums_size(side, ic, oc), 0.0F);
 }
 
 }  // namespace convlet

@@ -15,15 +15,14 @@
 namespace convlet {
 
 // Floats of the sums over tiles, [products][ic][oc].
-std::int64_t winograd_sums_size(TileShape shape, std::int64_t ic, std::int64_t oc);
-std::int64_t winograd_gradient_scratch_size(TileShape shape, std::int64_t ic, std::int64_t oc);
+std::int64_t winograd_sums_size(int side, std::int64_t ic, std::int64_t oc);
+std::int64_t winograd_gradient_scratch_size(int side, std::int64_t ic, std::int64_t oc);
 
 // sums += the tiles' products; dz: images of y's shape, readable one vector past their end.
 void winograd_add_products(const WinogradProduct& g, std::int64_t images, const float* x,
                            const float* dz, float* scratch, float* sums);
 
 // dw [3][3][ic][oc] += what the sums amount to; they are zero afterwards.
-void winograd_finish_gradient(TileShape shape, std::int64_t ic, std::int64_t oc, float* sums,
-                              float* dw);
+void winograd_finish_gradient(int side, std::int64_t ic, std::int64_t oc, float* sums, float* dw);
 
 }  // namespace convlet

@@ -15,32 +15,30 @@
 namespace convlet::winograd {
 
 // A tile's outputs, the inputs that it sees, and its products.
-template <int Rows, int Columns>
+template <int Side>
 struct Tile {
-  static constexpr int kRows = Rows;
-  static constexpr int kColumns = Columns;
-  static constexpr int kOutputs = Rows * Columns;
-  static constexpr int kPatchRows = Rows + 2;
-  static constexpr int kPatchColumns = Columns + 2;
-  static constexpr int kProducts = kPatchRows * kPatchColumns;
+  static constexpr int kSide = Side;
+  static constexpr int kOutputs = Side * Side;
+  static constexpr int kPatch = Side + 2;
+  static constexpr int kProducts = kPatch * kPatch;
   // Outputs that see only zeros come out as zeros: what the others see meets no product of theirs.
-  static constexpr bool kKeepsZeros = Rows == 2 && Columns == 2;
+  static constexpr bool kKeepsZeros = Side == 2;
 };
 
-// f(Tile<...>()) for a shape known at run time: of those without pooling, or of all.
+// f(Tile<...>()) for a side known at run time: of those without pooling, or of all.
 template <class F>
-decltype(auto) for_plain(TileShape shape, F&& f) {
-  return shape.rows == 3 ? f(Tile<3, 3>()) : f(Tile<4, 4>());
+decltype(auto) for_plain(int side, F&& f) {
+  return side == 3 ? f(Tile<3>()) : f(Tile<4>());
 }
 template <class F>
-decltype(auto) for_shape(TileShape shape, F&& f) {
-  switch (shape.rows) {
+decltype(auto) for_side(int side, F&& f) {
+  switch (side) {
     case 2:
-      return f(Tile<2, 2>());
+      return f(Tile<2>());
     case 5:
-      return f(Tile<5, 5>());
+      return f(Tile<5>());
     default:
-      return for_plain(shape, f);
+      return for_plain(side, f);
   }
 }
 
@@ -56,34 +54,32 @@ template <int N, bool Unrolled, class F>
   }
 }
 
-// From[rows][columns] to To[rows][columns]. Small: in less code, where there is less of it to do.
-template <int FromRows, int FromColumns, int ToRows, int ToColumns, bool Small = false>
+// From[side][side] to To[side][side]. Small: in less code, where there is less of it to do.
+template <int From, int To, bool Small = false>
 struct Sizes {};
 
 // store(i, j, element) of M X N, where load(i, j) is an element of X, and transform(in, out)
 // multiplies M by a column, or a row by N.
-template <int FromRows, int FromColumns, int ToRows, int ToColumns, bool Small, class Load,
-          class Transform, class Store>
-[[gnu::always_inline]] inline void transform_both(
-    Sizes<FromRows, FromColumns, ToRows, ToColumns, Small>, Load&& load, Transform&& transform,
-    Store&& store) {
+template <int From, int To, bool Small, class Load, class Transform, class Store>
+[[gnu::always_inline]] inline void transform_both(Sizes<From, To, Small>, Load&& load,
+                                                  Transform&& transform, Store&& store) {
   // What the registers do not hold goes by way of the stack, and in less code.
-  constexpr bool kUnrolled = !Small && FromColumns * ToRows <= 25;
-  Vec columns[FromColumns][ToRows];
-  for_each_index<FromColumns, kUnrolled>([&](int j) {
-    Vec column[FromRows];
+  constexpr bool kUnrolled = !Small && From * To <= 25;
+  Vec columns[From][To];
+  for_each_index<From, kUnrolled>([&](int j) {
+    Vec column[From];
 #pragma GCC unroll 7
-    for (int i = 0; i < FromRows; ++i) column[i] = load(i, j);
+    for (int i = 0; i < From; ++i) column[i] = load(i, j);
     transform(column, columns[j]);
   });
-  for_each_index<ToRows, kUnrolled>([&](int i) {
-    Vec row[FromColumns];
-    Vec out[ToColumns];
+  for_each_index<To, kUnrolled>([&](int i) {
+    Vec row[From];
+    Vec out[To];
 #pragma GCC unroll 7
-    for (int j = 0; j < FromColumns; ++j) row[j] = columns[j][i];
+    for (int j = 0; j < From; ++j) row[j] = columns[j][i];
     transform(row, out);
 #pragma GCC unroll 7
-    for (int j = 0; j < ToColumns; ++j) store(i, j, out[j]);
+    for (int j = 0; j < To; ++j) store(i, j, out[j]);
   });
 }
 
@@ -93,10 +89,10 @@ void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float
                       std::int64_t stride) {
   const auto transform = [&](std::int64_t c, auto count) {
     transform_both(
-        Sizes<T::kPatchRows, T::kPatchColumns, T::kPatchRows, T::kPatchColumns>(),
+        Sizes<T::kPatch, T::kPatch>(),
         [&](int i, int j) { return simd::load_partial(x + i * x_row + j * ic + c, count); },
         [](const auto& d, auto& t) { transform_patch(d, t); },
-        [&](int i, int j, Vec t) { simd::store(v + (T::kPatchColumns * i + j) * stride + c, t); });
+        [&](int i, int j, Vec t) { simd::store(v + (T::kPatch * i + j) * stride + c, t); });
   };
   for_each_vector(ic, transform);
 }
@@ -104,7 +100,7 @@ void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float
 // Bit [i][j] of a patch.
 template <class T>
 constexpr std::uint64_t patch_bit(int i, int j) {
-  return std::uint64_t{1} << (i * T::kPatchColumns + j);
+  return std::uint64_t{1} << (i * T::kPatch + j);
 }
 
 // Bits of the outputs of a tile that see nothing but zeros.
@@ -120,20 +116,19 @@ std::uint32_t blank_outputs(std::int64_t ic, std::int64_t x_row, const float* x)
   };
   // Every output sees one of every third pixel, which are seldom blank.
   bool may_be = false;
-  for (int i = 2; i < T::kPatchRows; i += 3) {
-    for (int j = 2; j < T::kPatchColumns; j += 3) may_be = may_be || is_blank(i, j);
+  for (int i = 2; i < T::kPatch; i += 3) {
+    for (int j = 2; j < T::kPatch; j += 3) may_be = may_be || is_blank(i, j);
   }
   if (!may_be) return 0;
   std::uint64_t blank = 0;
-  for (int i = 0; i < T::kPatchRows; ++i) {
-    for (int j = 0; j < T::kPatchColumns; ++j) blank |= is_blank(i, j) ? patch_bit<T>(i, j) : 0;
+  for (int i = 0; i < T::kPatch; ++i) {
+    for (int j = 0; j < T::kPatch; ++j) blank |= is_blank(i, j) ? patch_bit<T>(i, j) : 0;
   }
   constexpr std::uint64_t kRow = patch_bit<T>(0, 0) | patch_bit<T>(0, 1) | patch_bit<T>(0, 2);
-  constexpr std::uint64_t kWindow =
-      kRow | kRow << T::kPatchColumns | kRow << (2 * T::kPatchColumns);
+  constexpr std::uint64_t kWindow = kRow | kRow << T::kPatch | kRow << (2 * T::kPatch);
   std::uint32_t outputs = 0;
   for (int q = 0; q < T::kOutputs; ++q) {
-    const std::uint64_t window = kWindow << (q / T::kColumns * T::kPatchColumns + q % T::kColumns);
+    const std::uint64_t window = kWindow << (q / T::kSide * T::kPatch + q % T::kSide);
     if ((blank & window) == window) outputs |= std::uint32_t{1} << q;
   }
   return outputs;
@@ -145,13 +140,13 @@ void gradients_to_factors(const WinogradProduct& g, const WinogradTile& tile, co
                           float* to, std::int64_t stride) {
   const auto transform = [&](std::int64_t c, auto count) {
     transform_both(
-        Sizes<T::kRows, T::kColumns, T::kPatchRows, T::kPatchColumns, true>(),
+        Sizes<T::kSide, T::kPatch, true>(),
         [&](int i, int j) {
           const bool exists = i < tile.rows && j < tile.columns;
           return exists ? simd::load_partial(dz + i * g.y_row + j * g.oc + c, count) : simd::zero();
         },
         [](const auto& e, auto& t) { transform_gradient(e, t); },
-        [&](int i, int j, Vec t) { simd::store(to + (T::kPatchColumns * i + j) * stride + c, t); });
+        [&](int i, int j, Vec t) { simd::store(to + (T::kPatch * i + j) * stride + c, t); });
   };
   for_each_vector(g.oc, transform);
 }

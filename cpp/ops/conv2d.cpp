@@ -36,17 +36,17 @@ constexpr std::int64_t kMostSums = std::int64_t{1} << 21;  // floats; see winogr
 // Outputs that are computed: all, or those in whole 2x2 windows.
 std::int64_t computed(std::int64_t size, bool pool) { return pool ? size / 2 * 2 : size; }
 
-TileShape winograd_shape(const Convolution& c, bool pool) {
-  return winograd_shape(c, computed(c.window.oh, pool), computed(c.window.ow, pool), pool);
+int winograd_side(const Convolution& c, bool pool) {
+  return winograd_side(c, computed(c.window.oh, pool), computed(c.window.ow, pool), pool);
 }
 
 // The convolution with its input padded to whole tiles where Winograd needs that.
 Convolution with_whole_tiles(Convolution c, bool pool) {
-  const TileShape shape = winograd_shape(c, pool);
-  if (!shape) return c;
+  const int side = winograd_side(c, pool);
+  if (side == 0) return c;
   Window2D& w = c.window;
-  w.ph = std::max(w.ph, round_up(computed(w.oh, pool), shape.rows) + w.kh - 1);
-  w.pw = std::max(w.pw, round_up(computed(w.ow, pool), shape.columns) + w.kw - 1);
+  w.ph = std::max(w.ph, round_up(computed(w.oh, pool), side) + w.kh - 1);
+  w.pw = std::max(w.pw, round_up(computed(w.ow, pool), side) + w.kw - 1);
   elements({w.ph, w.pw, w.ic});
   return c;
 }
@@ -54,7 +54,7 @@ Convolution with_whole_tiles(Convolution c, bool pool) {
 // Whether two neighbouring pixels' results go into one vector.
 bool uses_twins(const Convolution& c, bool pool) {
   return pool && c.window.ic == 1 && c.window.sw == 1 && fits_twins(c.oc) && !c.pairs &&
-         !winograd_shape(c, pool);
+         winograd_side(c, pool) == 0;
 }
 
 // What the rows of the output, pixels or windows, see of an image that may well be blank in places:
@@ -85,19 +85,18 @@ class Conv2D final : public Op {
         sources_(elements(output_shape()) / c_.oc),
         table_(c_.window, order_of(pool), c_.groups),
         item_table_(c_.item_window(), order_of(pool), c_.groups),
-        shape_(winograd_shape(c_, pool)),
+        side_(winograd_side(c_, pool)),
         twins_(uses_twins(c_, pool)),
         few_taps_(has_pooled_weight_gradient(table_.patches())),
         regions_(regions_of(c_, pool)),
         forward_packed_(forward_packed_size()) {
     const Window2D& w = c_.window;
     images_together_ = w.padded() || c_.pairs ? images_together(w.oh * w.ow) : 1;
-    if (shape_ && pool) {
-      tiles_ = pooled_winograd_tiles(shape_, computed(w.oh, pool), computed(w.ow, pool), w.pw, w.ic,
+    if (side_ > 0 && pool) {
+      tiles_ = pooled_winograd_tiles(side_, computed(w.oh, pool), computed(w.ow, pool), w.pw, w.ic,
                                      c_.oc);
-    } else if (shape_) {
-      tiles_ = winograd_tiles(shape_, w.oh, w.ow, w.pw, w.ic, shape_.rows * w.ow * c_.oc,
-                              shape_.columns * c_.oc);
+    } else if (side_ > 0) {
+      tiles_ = winograd_tiles(side_, w.oh, w.ow, w.pw, w.ic, side_ * w.ow * c_.oc, side_ * c_.oc);
     } else {
       for (std::int64_t i = 0; i < sources_; ++i) {
         out_.push_back(static_cast<std::int32_t>(i * c_.oc));
@@ -110,7 +109,7 @@ class Conv2D final : public Op {
 
   Storage storage(bool training) const override {
     std::int64_t forward = images_together_ * padded_size();
-    if (shape_) forward += winograd_scratch_size(shape_, c_.window.ic, c_.oc);
+    if (side_ > 0) forward += winograd_scratch_size(side_, c_.window.ic, c_.oc);
     if (c_.pairs) forward += images_together_ * item_image();
     forward += order_size();
     if (!training) return {.packed = forward_packed_, .scratch = forward};
@@ -127,9 +126,9 @@ class Conv2D final : public Op {
       if (!few_taps_) storage.workspace = sparse_->workspace_size();
     }
     if (winograd_gradient()) {
-      const std::int64_t scratch = winograd_gradient_scratch_size(shape_, c_.window.ic, c_.oc);
+      const std::int64_t scratch = winograd_gradient_scratch_size(side_, c_.window.ic, c_.oc);
       storage.scratch = std::max(storage.scratch, scratch);
-      storage.workspace += winograd_sums_size(shape_, c_.window.ic, c_.oc);
+      storage.workspace += winograd_sums_size(side_, c_.window.ic, c_.oc);
     }
     if (dense_data_) {
       storage.packed += dense_data_->packed_size();
@@ -173,7 +172,7 @@ class Conv2D final : public Op {
   void finish_gradient(float* workspace, float* gradient) const override {
     if (sparse_ && !few_taps_) sparse_->finish(workspace, gradient);
     if (winograd_gradient()) {
-      winograd_finish_gradient(shape_, c_.window.ic, c_.oc, winograd_sums(workspace), gradient);
+      winograd_finish_gradient(side_, c_.window.ic, c_.oc, winograd_sums(workspace), gradient);
     }
   }
 
@@ -184,8 +183,8 @@ class Conv2D final : public Op {
 
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, bool data_gradient,
             float* packed) const override {
-    if (shape_) {
-      winograd_pack(shape_, begin, end, c_.window.ic, c_.oc, parameters, packed);
+    if (side_ > 0) {
+      winograd_pack(side_, begin, end, c_.window.ic, c_.oc, parameters, packed);
     } else if (twins_) {
       pack_twins(c_.depth(), c_.oc, parameters, packed);
     } else {
@@ -207,7 +206,7 @@ class Conv2D final : public Op {
   }
 
   std::int64_t forward_packed_size() const {
-    if (shape_) return winograd_packed_size(shape_, c_.window.ic, c_.oc);
+    if (side_ > 0) return winograd_packed_size(side_, c_.window.ic, c_.oc);
     if (twins_) return packed_twins_size(c_.depth());
     return c_.packed_size();
   }
@@ -233,12 +232,12 @@ class Conv2D final : public Op {
   WinogradProduct tiles(std::span<const WinogradTile> of) const {
     const Window2D& w = c_.window;
     const std::int64_t y_columns = pool_ ? w.ow / 2 : w.ow;
-    return {shape_, of, w.pw * w.ic, y_columns * c_.oc, pad_.padded_size(), y_size(), w.ic, c_.oc};
+    return {side_, of, w.pw * w.ic, y_columns * c_.oc, pad_.padded_size(), y_size(), w.ic, c_.oc};
   }
   // Whether the dense gradient of the weights is summed in Winograd's form: 25 or 36 sums for 9
   // weights, which every slice of rows moves through the cache.
   bool winograd_gradient() const {
-    return shape_ && !pool_ && winograd_sums_size(shape_, c_.window.ic, c_.oc) <= kMostSums;
+    return side_ > 0 && !pool_ && winograd_sums_size(side_, c_.window.ic, c_.oc) <= kMostSums;
   }
   float* winograd_sums(float* workspace) const {
     return workspace + (sparse_ && !few_taps_ ? sparse_->workspace_size() : 0);
@@ -247,8 +246,8 @@ class Conv2D final : public Op {
   void product(const ForwardArgs& a, Part part, std::int64_t rows, const float* x, float* y) const {
     const float* bias = c_.bias_of(a.parameters);
     auto* argmax = reinterpret_cast<std::uint8_t*>(a.saved);
-    if (shape_) {
-      const WinogradProduct g = tiles(part.of(tiles_, pool_ ? pooled_together(shape_) : 1));
+    if (side_ > 0) {
+      const WinogradProduct g = tiles(part.of(tiles_, pool_ ? pooled_together(side_) : 1));
       float* scratch = a.scratch + images_together_ * padded_size();
       const float* w = a.saved != nullptr ? a.parameters : nullptr;
       if (pool_) {
@@ -339,7 +338,7 @@ class Conv2D final : public Op {
   };
   Shares sparse_below() const {
     const Window2D& w = c_.window;
-    const double weights = winograd_gradient() ? relative_cost(shape_, w.oh, w.ow) : 1.0;
+    const double weights = winograd_gradient() ? relative_cost(side_, w.oh, w.ow) : 1.0;
     const double pixels = static_cast<double>(w.ih * w.iw) / static_cast<double>(sources_);
     return {weights / kNonZeroCost, dense_data_->relative_cost() * pixels / kNonZeroCost};
   }
@@ -417,7 +416,7 @@ class Conv2D final : public Op {
   std::int64_t sources_;  // rows of y: pixels, or windows
   PatchTable table_;
   PatchTable item_table_;  // of the direct product's operands
-  TileShape shape_;        // of Winograd's tiles; none: the product is direct
+  int side_;               // of Winograd's tiles; 0: the product is direct
   bool twins_;             // two pixels' results to a vector
   bool few_taps_;          // the gradient of the weights comes from all of dz
   std::optional<RegionGrid> regions_;

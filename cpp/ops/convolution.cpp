@@ -119,77 +119,75 @@ PatchTable::PatchTable(const Window2D& w, Order order, std::int64_t groups, bool
 
 namespace {
 
-std::int64_t winograd_products(TileShape shape, std::int64_t oh, std::int64_t ow) {
-  const std::int64_t down = (oh + shape.rows - 1) / shape.rows;
-  const std::int64_t across = (ow + shape.columns - 1) / shape.columns;
-  return down * across * (shape.rows + 2) * (shape.columns + 2);
+std::int64_t winograd_products(int side, std::int64_t oh, std::int64_t ow) {
+  const std::int64_t down = (oh + side - 1) / side;
+  const std::int64_t across = (ow + side - 1) / side;
+  return down * across * (side + 2) * (side + 2);
 }
 
 std::int64_t direct_products(std::int64_t oh, std::int64_t ow) { return 9 * oh * ow; }
 
 }  // namespace
 
-TileShape winograd_shape(const Convolution& c, std::int64_t oh, std::int64_t ow, bool pool) {
+int winograd_side(const Convolution& c, std::int64_t oh, std::int64_t ow, bool pool) {
   // Measured on Sapphire Rapids (34x34 images, 32 filters, direct / Winograd): 3 channels 0.84, 16
   // channels 1.5, 32 channels 1.54; 13x13x32 to 64 filters 1.7.
   constexpr std::int64_t kChannels = 8;
   const Window2D& w = c.window;
   const bool can = c.winograd && c.groups == 1 && w.kh == 3 && w.kw == 3 && w.sh == 1 &&
                    w.sw == 1 && w.dh == 1 && w.dw == 1 && w.ic >= kChannels && c.oc >= kChannels;
-  TileShape best = pool ? TileShape{2, 2} : TileShape{3, 3};
-  const auto consider = [&](TileShape other) {
+  int best = pool ? 2 : 3;
+  const auto consider = [&](int other) {
     const bool is_less =
         5 * winograd_products(other, oh, ow) <= 4 * winograd_products(best, oh, ow);
     if (is_less) best = other;
   };
-  consider({4, 4});
+  consider(4);
   // Four of them have windows in common.
-  if (pool && oh % 10 == 0 && ow % 10 == 0) consider({5, 5});
+  if (pool && oh % 10 == 0 && ow % 10 == 0) consider(5);
   // There must be 1.4 times fewer products than direct ones. With tiles of 2x2, 3x3 pixels of 64
   // channels (1.27 times fewer) took 1.08 of the direct product's time, 5x5 (1.56) 0.91.
   const bool pays = 7 * winograd_products(best, oh, ow) < 5 * direct_products(oh, ow);
-  return can && pays ? best : TileShape{};
+  return can && pays ? best : 0;
 }
 
-double relative_cost(TileShape shape, std::int64_t oh, std::int64_t ow) {
-  if (!shape) return 1.0;
+double relative_cost(int side, std::int64_t oh, std::int64_t ow) {
+  if (side == 0) return 1.0;
   constexpr double kProduct = 1.35;  // of transformed factors, with its share of the transforms
-  return kProduct * static_cast<double>(winograd_products(shape, oh, ow)) /
+  return kProduct * static_cast<double>(winograd_products(side, oh, ow)) /
          static_cast<double>(direct_products(oh, ow));
 }
 
-std::vector<WinogradTile> winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
+std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
                                          std::int64_t pw, std::int64_t ic, std::int64_t y_row,
                                          std::int64_t y_tile) {
   std::vector<WinogradTile> tiles;
-  for (std::int64_t oy = 0; oy < oh; oy += shape.rows) {
-    for (std::int64_t ox = 0; ox < ow; ox += shape.columns) {
-      tiles.push_back(
-          {static_cast<std::int32_t>((oy * pw + ox) * ic),
-           static_cast<std::int32_t>(oy / shape.rows * y_row + ox / shape.columns * y_tile),
-           static_cast<std::int8_t>(std::min<std::int64_t>(shape.rows, oh - oy)),
-           static_cast<std::int8_t>(std::min<std::int64_t>(shape.columns, ow - ox))});
+  for (std::int64_t oy = 0; oy < oh; oy += side) {
+    for (std::int64_t ox = 0; ox < ow; ox += side) {
+      tiles.push_back({static_cast<std::int32_t>((oy * pw + ox) * ic),
+                       static_cast<std::int32_t>(oy / side * y_row + ox / side * y_tile),
+                       static_cast<std::int8_t>(std::min<std::int64_t>(side, oh - oy)),
+                       static_cast<std::int8_t>(std::min<std::int64_t>(side, ow - ox))});
     }
   }
   return tiles;
 }
 
-std::vector<WinogradTile> pooled_winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
+std::vector<WinogradTile> pooled_winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
                                                 std::int64_t pw, std::int64_t ic, std::int64_t oc) {
   const std::int64_t y_row = ow / 2 * oc;
-  if (shape.rows % 2 == 0) {
-    return winograd_tiles(shape, oh, ow, pw, ic, shape.rows / 2 * y_row, shape.columns / 2 * oc);
+  if (side % 2 == 0) {
+    return winograd_tiles(side, oh, ow, pw, ic, side / 2 * y_row, side / 2 * oc);
   }
   std::vector<WinogradTile> tiles;
-  for (std::int64_t oy = 0; oy < oh; oy += 2 * shape.rows) {
-    for (std::int64_t ox = 0; ox < ow; ox += 2 * shape.columns) {
+  for (std::int64_t oy = 0; oy < oh; oy += 2 * side) {
+    for (std::int64_t ox = 0; ox < ow; ox += 2 * side) {
       for (std::int8_t quarter = 0; quarter < 4; ++quarter) {
-        const std::int64_t top = oy + quarter / 2 * shape.rows;
-        const std::int64_t left = ox + quarter % 2 * shape.columns;
+        const std::int64_t top = oy + quarter / 2 * side;
+        const std::int64_t left = ox + quarter % 2 * side;
         tiles.push_back({static_cast<std::int32_t>((top * pw + left) * ic),
                          static_cast<std::int32_t>(oy / 2 * y_row + ox / 2 * oc),
-                         static_cast<std::int8_t>(shape.rows),
-                         static_cast<std::int8_t>(shape.columns), quarter});
+                         static_cast<std::int8_t>(side), static_cast<std::int8_t>(side), quarter});
       }
     }
   }
@@ -203,21 +201,21 @@ std::int64_t images_together(std::int64_t pixels) {
 
 DataGradient::DataGradient(const Convolution& convolution, bool alone)
     : convolution_(convolution),
-      shape_(winograd_shape(convolution, convolution.window.ih, convolution.window.iw, false)) {
+      side_(winograd_side(convolution, convolution.window.ih, convolution.window.iw, false)) {
   const Window2D& w = convolution.window;
-  relative_cost_ = convlet::relative_cost(shape_, w.ih, w.iw);
+  relative_cost_ = convlet::relative_cost(side_, w.ih, w.iw);
   images_together_ = images_together(w.ih * w.iw);
   if (alone && becomes_adjoint()) return;
   dz_pad_ = pad_of_gradient(w, convolution.oc);
-  if (shape_) {
-    dz_pad_.ph += round_up(w.ih, shape_.rows) - w.ih;
-    dz_pad_.pw += round_up(w.iw, shape_.columns) - w.iw;
+  if (side_ > 0) {
+    dz_pad_.ph += round_up(w.ih, side_) - w.ih;
+    dz_pad_.pw += round_up(w.iw, side_) - w.iw;
   }
   elements({dz_pad_.ph, dz_pad_.pw, dz_pad_.c});
-  if (shape_) {
-    tiles_ = winograd_tiles(shape_, w.ih, w.iw, dz_pad_.pw, convolution.oc,
-                            shape_.rows * w.iw * w.ic, shape_.columns * w.ic);
-    packed_size_ = winograd_packed_size(shape_, convolution.oc, w.ic);
+  if (side_ > 0) {
+    tiles_ = winograd_tiles(side_, w.ih, w.iw, dz_pad_.pw, convolution.oc, side_ * w.iw * w.ic,
+                            side_ * w.ic);
+    packed_size_ = winograd_packed_size(side_, convolution.oc, w.ic);
     return;
   }
   Pad2D items = dz_pad_;
@@ -232,28 +230,28 @@ DataGradient::DataGradient(const Convolution& convolution, bool alone)
 // Where whole tiles of dz cover the input, and take fewer products than tiles of the input.
 bool DataGradient::becomes_adjoint() {
   const Window2D& w = convolution_.window;
-  const TileShape shape = winograd_shape(convolution_, w.oh, w.ow, false);
-  if (!shape || w.padded() || w.oh % shape.rows != 0 || w.ow % shape.columns != 0) return false;
-  const double cost = convlet::relative_cost(shape, w.oh, w.ow) * static_cast<double>(w.oh * w.ow) /
+  const int side = winograd_side(convolution_, w.oh, w.ow, false);
+  if (side == 0 || w.padded() || w.oh % side != 0 || w.ow % side != 0) return false;
+  const double cost = convlet::relative_cost(side, w.oh, w.ow) * static_cast<double>(w.oh * w.ow) /
                       static_cast<double>(w.ih * w.iw);
   if (cost >= relative_cost_) return false;
   adjoint_ = true;
-  shape_ = shape;
+  side_ = side;
   relative_cost_ = cost;
-  tiles_ = winograd_tiles(shape, w.oh, w.ow, w.pw, w.ic, shape.rows * w.ow * convolution_.oc,
-                          shape.columns * convolution_.oc);
-  packed_size_ = winograd_packed_size(shape, convolution_.oc, w.ic);
+  tiles_ = winograd_tiles(side, w.oh, w.ow, w.pw, w.ic, side * w.ow * convolution_.oc,
+                          side * convolution_.oc);
+  packed_size_ = winograd_packed_size(side, convolution_.oc, w.ic);
   return true;
 }
 
 std::int64_t DataGradient::scratch_size() const {
-  if (adjoint_) return winograd_scratch_size(shape_, convolution_.oc, convolution_.window.ic);
+  if (adjoint_) return winograd_scratch_size(side_, convolution_.oc, convolution_.window.ic);
   const std::int64_t padded = images_together_ * dz_pad_.padded_size();
   if (convolution_.pairs) {
     return padded + images_together_ * dz_pad_.ph * dz_pad_.pw * pairs_of(dz_pad_.c);
   }
-  if (!shape_) return padded;
-  return padded + winograd_scratch_size(shape_, convolution_.oc, convolution_.window.ic);
+  if (side_ == 0) return padded;
+  return padded + winograd_scratch_size(side_, convolution_.oc, convolution_.window.ic);
 }
 
 std::int64_t DataGradient::group_packed_size(const GradientPhase& phase) const {
@@ -266,8 +264,8 @@ void DataGradient::pack(std::int64_t begin, std::int64_t end, const float* param
   const std::int64_t ic = convolution_.group_ic();
   const std::int64_t oc = convolution_.group_oc();
   const std::int64_t row = convolution_.oc;
-  if (shape_)
-    return winograd_pack_transposed(shape_, !adjoint_, begin, end, ic, oc, parameters, packed);
+  if (side_ > 0)
+    return winograd_pack_transposed(side_, !adjoint_, begin, end, ic, oc, parameters, packed);
   const std::int64_t rows = convolution_.items(oc);  // of a tap
   for (std::size_t i = 0; i < phases_.size(); ++i) {
     const GradientPhase& phase = phases_[i];
@@ -296,7 +294,7 @@ void DataGradient::operator()(std::int64_t images, const float* packed, const fl
     const std::int64_t oc = convolution_.oc;
     std::fill_n(dx, images * x_size, 0.0F);
     return winograd_add_data_gradient(
-        {shape_, tiles_, w.pw * w.ic, w.ow * oc, x_size, w.oh * w.ow * oc, w.ic, oc}, images, dz,
+        {side_, tiles_, w.pw * w.ic, w.ow * oc, x_size, w.oh * w.ow * oc, w.ic, oc}, images, dz,
         packed, scratch, dx);
   }
   for (std::int64_t first = 0; first < images; first += images_together_) {
@@ -313,9 +311,9 @@ void DataGradient::multiply(std::int64_t images, const float* packed, const floa
   const std::int64_t oc = convolution_.oc;
   const std::int64_t x_size = w.ih * w.iw * w.ic;
   const std::int64_t dz_size = dz_pad_.padded_size();
-  if (shape_) {
+  if (side_ > 0) {
     const WinogradProduct product{
-        shape_, part.of(tiles_), dz_pad_.pw * oc, w.iw * w.ic, dz_size, x_size, oc, w.ic};
+        side_, part.of(tiles_), dz_pad_.pw * oc, w.iw * w.ic, dz_size, x_size, oc, w.ic};
     // The patch of dx's first pixel starts at row w.top, column w.left.
     const float* dz = scratch + (w.top * dz_pad_.pw + w.left) * oc;
     return winograd_product(product, images, dz, nullptr, packed, bias, relu,

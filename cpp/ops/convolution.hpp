@@ -88,23 +88,22 @@ class PatchTable {
   std::int32_t run_length_;
 };
 
-// The shape of Winograd's tiles over outputs of oh x ow, whose 2x2 windows are pooled; none: the
+// The side of Winograd's tiles over outputs of oh x ow, whose 2x2 windows are pooled; 0: the
 // direct product is faster.
-TileShape winograd_shape(const Convolution& convolution, std::int64_t oh, std::int64_t ow,
-                         bool pool);
+int winograd_side(const Convolution& convolution, std::int64_t oh, std::int64_t ow, bool pool);
 // About what the product costs with such tiles, relative to the direct one.
-double relative_cost(TileShape shape, std::int64_t oh, std::int64_t ow);
+double relative_cost(int side, std::int64_t oh, std::int64_t ow);
 
 // Winograd's tiles over oh x ow outputs from a padded image of pw columns of ic floats. Results of
 // a tile start y_row floats after those of the tile above and y_tile after those of the one before.
-std::vector<WinogradTile> winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
+std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
                                          std::int64_t pw, std::int64_t ic, std::int64_t y_row,
                                          std::int64_t y_tile);
 // The same where results are the 2x2 windows of a pooling, [oh / 2][ow / 2][oc], and how many of
 // the tiles always go to one thread together.
-std::vector<WinogradTile> pooled_winograd_tiles(TileShape shape, std::int64_t oh, std::int64_t ow,
+std::vector<WinogradTile> pooled_winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
                                                 std::int64_t pw, std::int64_t ic, std::int64_t oc);
-constexpr std::int64_t pooled_together(TileShape shape) { return shape.rows % 2 == 0 ? 1 : 4; }
+constexpr std::int64_t pooled_together(int side) { return side % 2 == 0 ? 1 : 4; }
 
 // Images to work on at once so that together they fill the kernels' tiles.
 std::int64_t images_together(std::int64_t pixels);
@@ -143,7 +142,7 @@ class DataGradient {
   Pad2D dz_pad_;
   std::vector<GradientPhase> phases_;
   std::vector<std::int64_t> packed_at_;  // of each phase
-  TileShape shape_;                      // of Winograd's tiles, or none
+  int side_;                             // of Winograd's tiles, or 0
   bool adjoint_ = false;                 // the tiles are the forward product's
   double relative_cost_;
   std::vector<WinogradTile> tiles_;  // in place of the one phase of a 3x3 convolution
