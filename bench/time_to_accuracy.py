@@ -1,6 +1,6 @@
 """Seconds from the start of a process, imports included, to 99 % test accuracy.
 
-    python bench/time_to_accuracy.py [--peer-python PATH] [--threads 2] [--seeds 5] [--quick]
+    python bench/time_to_accuracy.py [--peer-python PATH] [--threads 2] [--seeds 15] [--quick]
 
 PATH is a Python with keras and tensorflow; it may be this one. convlet and Keras train the
 notebook's ConvNet from the same initial weights with the same batches in the same order, and are
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", default=sys.executable, metavar="PATH")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="one seed and an easier target")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
