@@ -47,6 +47,18 @@ def conv_pool_network(core: ModuleType, shape: tuple[int, ...], filters: int, pa
     )
 
 
+def conv_relu_network(core: ModuleType, shape: tuple[int, ...], filters: int) -> Any:
+    convolution = {
+        "filters": filters,
+        "kernel_size": (3, 3),
+        "strides": (1, 1),
+        "padding": "valid",
+        "use_bias": True,
+    }
+    relu = ("activation", {"activation": "relu"}, [1])
+    return core.Network(shape, [("conv2d", convolution, [0]), relu])
+
+
 def random_case(
     rng: np.random.Generator, channels: int, filters: int, size: tuple[int, int] = (9, 8)
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -280,29 +292,67 @@ def test_outputs_that_see_only_zeros_are_the_bias(
         assert (y[seen != 0] != blank[seen != 0]).any()
 
 
-def test_near_ties_are_decided_by_the_direct_sums(
-    core: ModuleType, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+def close_case(
+    rng: np.random.Generator, channels: int, filters: int, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels that see the same, and whole numbers, whose sums are exact, often equal, often zero."""
+    x, w, b = random_case(rng, channels, filters, size)
+    x[1] = x[1, 0, 0]  # blank but for two strokes
+    x[1, 2:-3, 3] += 1
+    x[1, 4, 2:-1] += 1
+    x[2], w[..., 1:], b = np.rint(x[2]), np.rint(w[..., 1:]), np.rint(b)
+    return x, w, b
+
+
+def gradients_of_ones(
+    network: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    network.set_parameter(0, w)
+    network.set_parameter(1, b)
+    dy = np.ones((len(x), *network.output_shape), np.float32)
+    dx, (dw, db) = network.vector_jacobian_product(x, dy)
+    return dx, dw, db
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(16, 24), (21, 9)])
+@pytest.mark.parametrize("size", [(18, 14), (22, 12)])
+def test_close_calls_of_pooling_are_those_of_the_direct_sums(
+    core: ModuleType,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    channels: int,
+    filters: int,
+    size: tuple[int, int],
 ) -> None:
-    """Between the pixels of a window, at the ReLU's zero, and on ground where pixels see the same."""
-    for channels, filters in [(16, 24), (21, 9)]:
-        x, w, b = random_case(rng, channels, filters, (22, 12))
-        x[1] = x[1, 0, 0]  # blank but for two strokes
-        x[1, 4:17, 3] += 1
-        x[1, 9, 2:9] += 1
-        # Whole numbers, whose direct sums are exact: many are equal, and many are zero.
-        x[2], w[..., 1:], b = np.rint(x[2]), np.rint(w[..., 1:]), np.rint(b)
-        results = []
-        for winograd in "01":
-            monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
-            network = conv_pool_network(core, x.shape[1:], filters, "valid")
-            network.set_parameter(0, w)
-            network.set_parameter(1, b)
-            dy = np.ones((len(x), *network.output_shape), np.float32)
-            results.append(network.vector_jacobian_product(x, dy))
-        (direct_dx, direct_dw), (dx, dw) = results
-        np.testing.assert_array_equal(dx, direct_dx)
-        for of_winograd, of_direct in zip(dw, direct_dw, strict=True):
-            np.testing.assert_array_equal(of_winograd, of_direct)
+    """With the same pixels in all windows, and the same ReLUs, the gradients are the same bits."""
+    case = close_case(rng, channels, filters, size)
+    results = []
+    for winograd in "01":
+        monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
+        network = conv_pool_network(core, (*size, channels), filters, "valid")
+        results.append(gradients_of_ones(network, *case))
+    for of_direct, of_winograd in zip(*results, strict=True):
+        np.testing.assert_array_equal(of_winograd, of_direct)
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(16, 24), (21, 9)])
+@pytest.mark.parametrize("size", [(8, 11), (10, 10)])
+def test_close_calls_of_a_relu_are_those_of_the_direct_sums(
+    core: ModuleType,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    channels: int,
+    filters: int,
+    size: tuple[int, int],
+) -> None:
+    """A bias's gradient is the number of pixels that pass."""
+    case = close_case(rng, channels, filters, size)
+    results = []
+    for winograd in "01":
+        monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
+        network = conv_relu_network(core, (*size, channels), filters)
+        results.append(gradients_of_ones(network, *case))
+    np.testing.assert_array_equal(results[1][2], results[0][2])
 
 
 def test_switched_off_it_is_the_direct_convolution(

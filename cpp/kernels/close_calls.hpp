@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
 #include "kernels/epilogue.hpp"
@@ -53,16 +52,13 @@ class CloseCalls {
   // the best one are summed. Of `count` columns from `column` on; the window's patch starts at x.
   [[gnu::noinline]] void settle_window(Vec* sums, int across, Vec bias, Vec close, const float* x,
                                        std::int64_t column, int count) {
-    const std::array<std::int8_t, 4>& twin = twins_of(x);
+    const Twins& twins = twins_of(x);
     Vec four[4];
-    for (int j = 0; j < 4; ++j) {
-      const int of = twin[static_cast<std::size_t>(j)];
-      four[j] = sums[of / 2 * across + of % 2];
-    }
+    for (int j = 0; j < 4; ++j) four[j] = sums[twins.of[j] / 2 * across + twins.of[j] % 2];
     const Vec best = simd::max(simd::max(four[0], four[1]), simd::max(four[2], four[3]));
     simd::IntVec candidates{};  // less their number
     for (int j = 0; j < 4; ++j) {
-      if (twin[static_cast<std::size_t>(j)] == j) candidates += best - four[j] < close;
+      if (twins.of[j] == j) candidates += best - four[j] < close;
     }
     simd::IntVec near = candidates < -1;
     if (relu_) near |= is_near_zero(best + bias, close);
@@ -84,8 +80,8 @@ class CloseCalls {
  private:
   // Of each pixel of a window the first one that sees the same.
   struct Twins {
-    const float* x = nullptr;
-    std::array<std::int8_t, 4> of;
+    const float* x = nullptr;  // of the window's patch
+    std::int8_t of[4];
   };
 
   // Zero itself is exact: the sum of a blank patch.
@@ -97,16 +93,16 @@ class CloseCalls {
   std::int64_t pixel(int j) const { return j / 2 * g_.x_row + j % 2 * g_.ic; }
 
   // Remembered: the same windows come again for other columns.
-  const std::array<std::int8_t, 4>& twins_of(const float* x) {
-    Twins& twins = known_[static_cast<std::size_t>((x - x_) / g_.ic) % known_.size()];
-    if (twins.x == x) return twins.of;
+  const Twins& twins_of(const float* x) {
+    Twins& twins = known_[(x - x_) / g_.ic % kKnown];
+    if (twins.x == x) return twins;
     twins.x = x;
     for (int j = 0; j < 4; ++j) {
-      int i = 0;
+      std::int8_t i = 0;
       while (i < j && !see_the_same(x + pixel(i), x + pixel(j))) ++i;
-      twins.of[static_cast<std::size_t>(j)] = static_cast<std::int8_t>(i);
+      twins.of[j] = i;
     }
-    return twins.of;
+    return twins;
   }
 
   // Bit by bit.
@@ -146,7 +142,8 @@ class CloseCalls {
   const float* x_;
   const float* w_;
   bool relu_;
-  std::array<Twins, 256> known_{};
+  static constexpr std::int64_t kKnown = 256;
+  Twins known_[kKnown] = {};
 };
 
 }  // namespace convlet::winograd
