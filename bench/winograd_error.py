@@ -108,9 +108,9 @@ def main() -> None:
     parser.add_argument("--points", help="fractions, without infinity")
     arguments = parser.parse_args()
     for side, points in POINTS.items():
-        engine = engine_error(side, winograd=side in (3, 4))
         direct = engine_error(side, winograd=False)
-        of_tile = engine if side in (3, 4) else points_error(points)
+        plain = side in (3, 4)
+        of_tile = engine_error(side, winograd=True) if plain else points_error(points)
         print(f"F({side}x{side}, 3x3): {of_tile:.1e}, direct {direct:.1e}: {of_tile / direct:.1f}")
     if arguments.points is not None:
         of_points = points_error(arguments.points)

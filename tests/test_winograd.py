@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +16,16 @@ from tolerance import EPS, assert_within
 CHANNELS = [(8, 5), (9, 16), (15, 33), (16, 32), (17, 7), (33, 40)]
 
 
-def conv_network(
-    core: ModuleType, shape: tuple[int, ...], filters: int, padding: str, kernel_size: int = 3
+CONV, RELU, POOL = 1, 2, 3  # how many ops of the network there are
+
+
+def network_of(
+    core: ModuleType,
+    ops: int,
+    shape: tuple[int, ...],
+    filters: int,
+    padding: str,
+    kernel_size: int = 3,
 ) -> Any:
     convolution = {
         "filters": filters,
@@ -25,38 +34,27 @@ def conv_network(
         "padding": padding,
         "use_bias": True,
     }
-    return core.Network(shape, [("conv2d", convolution, [0])])
+    pooling = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid"}
+    all_ops = [
+        ("conv2d", convolution, [0]),
+        ("activation", {"activation": "relu"}, [1]),
+        ("max_pooling2d", pooling, [2]),
+    ]
+    return core.Network(shape, all_ops[:ops])
+
+
+def conv_network(
+    core: ModuleType, shape: tuple[int, ...], filters: int, padding: str, kernel_size: int = 3
+) -> Any:
+    return network_of(core, CONV, shape, filters, padding, kernel_size)
+
+
+def conv_relu_network(core: ModuleType, shape: tuple[int, ...], filters: int, padding: str) -> Any:
+    return network_of(core, RELU, shape, filters, padding)
 
 
 def conv_pool_network(core: ModuleType, shape: tuple[int, ...], filters: int, padding: str) -> Any:
-    convolution = {
-        "filters": filters,
-        "kernel_size": (3, 3),
-        "strides": (1, 1),
-        "padding": padding,
-        "use_bias": True,
-    }
-    pooling = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid"}
-    return core.Network(
-        shape,
-        [
-            ("conv2d", convolution, [0]),
-            ("activation", {"activation": "relu"}, [1]),
-            ("max_pooling2d", pooling, [2]),
-        ],
-    )
-
-
-def conv_relu_network(core: ModuleType, shape: tuple[int, ...], filters: int) -> Any:
-    convolution = {
-        "filters": filters,
-        "kernel_size": (3, 3),
-        "strides": (1, 1),
-        "padding": "valid",
-        "use_bias": True,
-    }
-    relu = ("activation", {"activation": "relu"}, [1])
-    return core.Network(shape, [("conv2d", convolution, [0]), relu])
+    return network_of(core, POOL, shape, filters, padding)
 
 
 def random_case(
@@ -292,26 +290,36 @@ def test_outputs_that_see_only_zeros_are_the_bias(
         assert (y[seen != 0] != blank[seen != 0]).any()
 
 
-def close_case(
-    rng: np.random.Generator, channels: int, filters: int, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels that see the same, and whole numbers, whose sums are exact, often equal, often zero."""
+Gradients = tuple[np.ndarray, np.ndarray, np.ndarray]  # dx, dw, db
+
+
+def gradients_of_close_calls(
+    core: ModuleType,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[..., Any],
+    channels: int,
+    filters: int,
+    size: tuple[int, int],
+) -> tuple[Gradients, Gradients]:
+    """Without Winograd and with it, where pixels see the same, and of whole numbers, whose sums are
+    exact, often equal, often zero."""
     x, w, b = random_case(rng, channels, filters, size)
     x[1] = x[1, 0, 0]  # blank but for two strokes
     x[1, 2:-3, 3] += 1
     x[1, 4, 2:-1] += 1
     x[2], w[..., 1:], b = np.rint(x[2]), np.rint(w[..., 1:]), np.rint(b)
-    return x, w, b
 
+    def gradients(winograd: str) -> Gradients:
+        monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
+        network = make(core, x.shape[1:], filters, "valid")
+        network.set_parameter(0, w)
+        network.set_parameter(1, b)
+        dy = np.ones((len(x), *network.output_shape), np.float32)
+        dx, (dw, db) = network.vector_jacobian_product(x, dy)
+        return dx, dw, db
 
-def gradients_of_ones(
-    network: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    network.set_parameter(0, w)
-    network.set_parameter(1, b)
-    dy = np.ones((len(x), *network.output_shape), np.float32)
-    dx, (dw, db) = network.vector_jacobian_product(x, dy)
-    return dx, dw, db
+    return gradients("0"), gradients("1")
 
 
 @pytest.mark.parametrize(("channels", "filters"), [(16, 24), (21, 9)])
@@ -325,13 +333,10 @@ def test_close_calls_of_pooling_are_those_of_the_direct_sums(
     size: tuple[int, int],
 ) -> None:
     """With the same pixels in all windows, and the same ReLUs, the gradients are the same bits."""
-    case = close_case(rng, channels, filters, size)
-    results = []
-    for winograd in "01":
-        monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
-        network = conv_pool_network(core, (*size, channels), filters, "valid")
-        results.append(gradients_of_ones(network, *case))
-    for of_direct, of_winograd in zip(*results, strict=True):
+    direct, winograd = gradients_of_close_calls(
+        core, rng, monkeypatch, conv_pool_network, channels, filters, size
+    )
+    for of_direct, of_winograd in zip(direct, winograd, strict=True):
         np.testing.assert_array_equal(of_winograd, of_direct)
 
 
@@ -346,13 +351,10 @@ def test_close_calls_of_a_relu_are_those_of_the_direct_sums(
     size: tuple[int, int],
 ) -> None:
     """A bias's gradient is the number of pixels that pass."""
-    case = close_case(rng, channels, filters, size)
-    results = []
-    for winograd in "01":
-        monkeypatch.setenv("CONVLET_WINOGRAD", winograd)
-        network = conv_relu_network(core, (*size, channels), filters)
-        results.append(gradients_of_ones(network, *case))
-    np.testing.assert_array_equal(results[1][2], results[0][2])
+    (_, _, direct), (_, _, winograd) = gradients_of_close_calls(
+        core, rng, monkeypatch, conv_relu_network, channels, filters, size
+    )
+    np.testing.assert_array_equal(winograd, direct)
 
 
 def test_switched_off_it_is_the_direct_convolution(
