@@ -4,10 +4,10 @@
 // thousand is as close as that; these are made directly.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "kernels/epilogue.hpp"
+#include "kernels/vectors.hpp"
 #include "kernels/winograd.hpp"
 #include "simd/math.hpp"
 #include "simd/vec.hpp"
@@ -112,10 +112,9 @@ class CloseCalls {
     };
     for (int row = 0; row < 3; ++row, a += g_.x_row, b += g_.x_row) {
       simd::IntVec differing{};
-      for (std::int64_t at = 0; at < 3 * g_.ic; at += simd::kLanes) {
-        const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, 3 * g_.ic - at));
+      for_vectors(3 * g_.ic, [&](std::int64_t at, int count) {
         differing |= bits(a + at, count) ^ bits(b + at, count);
-      }
+      });
       if (simd::bits_of(differing != 0) != 0) return false;
     }
     return true;
