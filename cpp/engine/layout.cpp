@@ -2,41 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/arena.hpp"
+
 namespace convlet {
 namespace {
-
-// Places blocks in one arena, first fit: two blocks may overlap only if their lifetimes do not.
-class Arena {
- public:
-  // A block of `size` floats, alive from time `first` to time `last`.
-  std::int64_t place(std::int64_t size, std::int64_t first, std::int64_t last) {
-    size = (size + kAlignment - 1) / kAlignment * kAlignment;
-    std::vector<Block> neighbours;
-    for (const Block& block : blocks_) {
-      if (block.first <= last && first <= block.last) neighbours.push_back(block);
-    }
-    std::sort(neighbours.begin(), neighbours.end(),
-              [](const Block& a, const Block& b) { return a.at < b.at; });
-    std::int64_t at = 0;
-    for (const Block& block : neighbours) {
-      if (at + size <= block.at) break;
-      at = std::max(at, block.at + block.size);
-    }
-    blocks_.push_back({at, size, first, last});
-    size_ = std::max(size_, at + size);
-    return at;
-  }
-
-  std::int64_t size() const { return size_; }
-
- private:
-  static constexpr std::int64_t kAlignment = 16;  // a cache line
-  struct Block {
-    std::int64_t at, size, first, last;
-  };
-  std::vector<Block> blocks_;
-  std::int64_t size_ = 0;
-};
 
 // When things happen. Without meetings step s runs forward at time s, the loss comes at time S, and
 // step s runs backward at time 2 S - s. With meetings a whole phase is one moment: time is the
@@ -82,74 +51,134 @@ class Clock {
   std::int64_t last_;
 };
 
-// Where step s, which goes back at time `now`, leaves its parts of its inputs' gradients.
-std::vector<std::int64_t> place_parts(const Program& program, std::size_t s, std::int64_t rows,
-                                      std::int64_t now, const std::vector<std::int64_t>& gradient,
-                                      Arena& arena) {
-  const std::vector<std::size_t>& inputs = program.steps[s].inputs;
-  std::vector<std::int64_t> parts;
-  for (auto input = inputs.begin(); input != inputs.end(); ++input) {
-    const bool is_first =
-        program.readers[*input].back() == s && std::find(inputs.begin(), input, *input) == input;
-    parts.push_back(is_first ? gradient[*input]
-                             : arena.place(rows * program.tensor_size(*input), now, now));
+// Fills in a layout: first with the numbers of blocks of an arena, then with their places.
+class Planner {
+ public:
+  Planner(const Program& program, Mode mode, const std::vector<Meeting>& meetings, Layout& layout)
+      : program_(program),
+        training_(mode == Mode::kTraining),
+        steps_(program.steps.size()),
+        meets_(!meetings.empty()),
+        clock_(steps_, meetings),
+        layout_(layout) {}
+
+  void plan() {
+    add_tensors();
+    for (std::size_t s = 0; training_ && s < steps_; ++s) layout_.part.push_back(parts_of(s));
+    for (std::size_t s = 0; s < steps_; ++s)
+      add_storage(s, program_.steps[s].op->storage(training_));
+    layout_.most_alive = arena_.most_alive();
+    add_scratch();
+    settle();
   }
-  return parts;
-}
+
+ private:
+  bool is_left_out(std::size_t s) const {
+    return !training_ && s < steps_ && program_.steps[s].op->only_in_training();
+  }
+
+  // In inference: which step reads a tensor last, also under the names it has behind steps left
+  // out.
+  std::vector<std::size_t> last_reads() const {
+    std::vector<std::size_t> last(steps_ + 1, steps_);
+    for (std::size_t t = steps_; t-- > 0;) {
+      last[t] = 0;
+      for (const std::size_t s : program_.readers[t])
+        last[t] = std::max(last[t], is_left_out(s) ? last[s + 1] : s);
+    }
+    return last;
+  }
+
+  void add_tensors() {
+    const std::vector<std::size_t> last_read = last_reads();
+    for (std::size_t t = 0; t <= steps_; ++t) {
+      if (t > 0 && is_left_out(t - 1)) {
+        layout_.tensor.push_back(layout_.tensor[program_.steps[t - 1].inputs.front()]);
+        continue;
+      }
+      const std::int64_t made = t > 0 ? clock_.forward(t - 1) : clock_.first();
+      const std::int64_t unmade = t > 0 ? clock_.backward(t - 1) : clock_.last();
+      const std::int64_t used = training_ ? unmade : static_cast<std::int64_t>(last_read[t]);
+      const std::int64_t size = layout_.rows * program_.tensor_size(t);
+      layout_.tensor.push_back(arena_.add(size, made, used));
+      if (!training_) continue;
+      const std::size_t last = t < steps_ ? program_.readers[t].back() : steps_;
+      layout_.gradient.push_back(arena_.add(size, clock_.backward(last), unmade));
+    }
+  }
+
+  // Where step s leaves its parts of its inputs' gradients.
+  std::vector<std::int64_t> parts_of(std::size_t s) {
+    const std::vector<std::size_t>& inputs = program_.steps[s].inputs;
+    std::vector<std::int64_t> parts;
+    for (auto input = inputs.begin(); input != inputs.end(); ++input) {
+      const bool is_first =
+          program_.readers[*input].back() == s && std::find(inputs.begin(), input, *input) == input;
+      const std::int64_t size = layout_.rows * program_.tensor_size(*input);
+      parts.push_back(is_first ? layout_.gradient[*input] : add_at(clock_.backward(s), size));
+    }
+    return parts;
+  }
+
+  void add_storage(std::size_t s, const Storage& storage) {
+    if (training_) {
+      const std::int64_t size = layout_.rows * storage.saved_per_row;
+      layout_.saved.push_back(arena_.add(size, clock_.forward(s), clock_.backward(s)));
+    }
+    layout_.workspace.push_back(layout_.workspace_size);
+    layout_.workspace_size += storage.workspace;
+    layout_.kept.push_back(storage.kept_per_row);
+    layout_.shared.push_back(layout_.shared_size);
+    layout_.shared_size += storage.shared;
+    scratch_.push_back(storage.scratch);
+  }
+
+  void add_scratch() {
+    if (meets_) {
+      // A step that meets has sums in another phase than its own.
+      const std::int64_t most = *std::max_element(scratch_.begin(), scratch_.end());
+      layout_.forward_scratch.assign(steps_, arena_.add(most, clock_.first(), clock_.last()));
+      layout_.backward_scratch = layout_.forward_scratch;
+      return;
+    }
+    for (std::size_t s = 0; s < steps_; ++s) {
+      layout_.forward_scratch.push_back(add_at(clock_.forward(s), scratch_[s]));
+      if (training_) layout_.backward_scratch.push_back(add_at(clock_.backward(s), scratch_[s]));
+    }
+  }
+
+  std::int64_t add_at(std::int64_t time, std::int64_t size) { return arena_.add(size, time, time); }
+
+  void settle() {
+    arena_.settle();
+    layout_.size = arena_.size();
+    const auto settle = [&](std::vector<std::int64_t>& places) {
+      for (std::int64_t& place : places) place = arena_.at(place);
+    };
+    settle(layout_.tensor);
+    settle(layout_.gradient);
+    settle(layout_.saved);
+    settle(layout_.forward_scratch);
+    settle(layout_.backward_scratch);
+    for (auto& places : layout_.part) settle(places);
+  }
+
+  const Program& program_;
+  bool training_;
+  std::size_t steps_;
+  bool meets_;
+  Clock clock_;
+  Layout& layout_;
+  Arena arena_;
+  std::vector<std::int64_t> scratch_;  // by step, in floats
+};
 
 }  // namespace
 
 Layout::Layout(const Program& program, Mode mode, std::int64_t rows_,
                const std::vector<Meeting>& meetings)
     : rows(rows_) {
-  const bool training = mode == Mode::kTraining;
-  const std::size_t steps = program.steps.size();
-  const Clock clock(steps, meetings);
-  const auto left_out = [&](std::size_t s) {
-    return !training && s < steps && program.steps[s].op->only_in_training();
-  };
-  Arena arena;
-  std::int64_t most_scratch = 0;
-  // In inference: which step reads a tensor last, also under the names it has behind steps left
-  // out.
-  std::vector<std::size_t> last_read(steps + 1, steps);
-  for (std::size_t t = steps; t-- > 0;) {
-    last_read[t] = 0;
-    for (const std::size_t s : program.readers[t])
-      last_read[t] = std::max(last_read[t], left_out(s) ? last_read[s + 1] : s);
-  }
-  for (std::size_t t = 0; t <= steps; ++t) {
-    if (t > 0 && left_out(t - 1)) {
-      tensor.push_back(tensor[program.steps[t - 1].inputs.front()]);
-      continue;
-    }
-    const std::int64_t made = t > 0 ? clock.forward(t - 1) : clock.first();
-    const std::int64_t unmade = t > 0 ? clock.backward(t - 1) : clock.last();
-    const std::int64_t used = training ? unmade : static_cast<std::int64_t>(last_read[t]);
-    const std::int64_t tensor_size = rows * program.tensor_size(t);
-    tensor.push_back(arena.place(tensor_size, made, used));
-    if (!training) continue;
-    const std::size_t last = t < steps ? program.readers[t].back() : steps;
-    gradient.push_back(arena.place(tensor_size, clock.backward(last), unmade));
-  }
-  for (std::size_t s = 0; training && s < steps; ++s) {
-    part.push_back(place_parts(program, s, rows, clock.backward(s), gradient, arena));
-  }
-  for (std::size_t s = 0; s < steps; ++s) {
-    const Storage storage = program.steps[s].op->storage(training);
-    if (training) {
-      saved.push_back(
-          arena.place(rows * storage.saved_per_row, clock.forward(s), clock.backward(s)));
-    }
-    most_scratch = std::max(most_scratch, storage.scratch);
-    workspace.push_back(workspace_size);
-    workspace_size += storage.workspace;
-    kept.push_back(storage.kept_per_row);
-    shared.push_back(shared_size);
-    shared_size += storage.shared;
-  }
-  scratch = arena.place(most_scratch, clock.first(), clock.last());
-  size = arena.size();
+  Planner(program, mode, meetings, *this).plan();
 }
 
 std::int64_t rows_at_once(const Program& program, Mode mode) {
@@ -158,7 +187,8 @@ std::int64_t rows_at_once(const Program& program, Mode mode) {
   std::int64_t weights = 0;
   for (const Step& step : program.steps)
     weights += step.op->storage(mode == Mode::kTraining).packed;
-  const std::int64_t per_row = Layout(program, mode, 2).size - Layout(program, mode, 1).size;
+  const std::int64_t per_row =
+      Layout(program, mode, 2).most_alive - Layout(program, mode, 1).most_alive;
   return std::max<std::int64_t>(
       1, std::max(kFloatsInCache, weights) / std::max<std::int64_t>(1, per_row));
 }

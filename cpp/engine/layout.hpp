@@ -26,9 +26,11 @@ struct Layout {
   // of a tensor leaves it in the gradient itself, the others elsewhere, from where it is added.
   std::vector<std::vector<std::int64_t>> part;
   std::vector<std::int64_t> saved;  // what a step keeps for its backward pass, by step (training)
-  std::int64_t scratch = 0;
-  std::int64_t size = 0;                // of the arena
-  std::vector<std::int64_t> workspace;  // by step, in the worker's workspace (training)
+  std::vector<std::int64_t> forward_scratch;   // by step
+  std::vector<std::int64_t> backward_scratch;  // by step
+  std::int64_t most_alive = 0;                 // of the arena at the same time, without scratch
+  std::int64_t size = 0;                       // of the arena
+  std::vector<std::int64_t> workspace;         // by step, in the worker's workspace (training)
   std::int64_t workspace_size = 0;
   std::vector<std::int64_t> kept;    // by step, floats a row of the worker's share (training)
   std::vector<std::int64_t> shared;  // by step, in what the worker's team can read (training)

@@ -59,7 +59,7 @@ Network::Crew& Network::crew(Mode mode, int shares, std::int64_t rows,
                              std::vector<Meeting> meetings, bool whole) {
   Crew& crew = mode == Mode::kTraining ? training_ : inference_;
   const std::int64_t share_rows = rows;
-  if (!whole) rows = std::min(rows, crew.rows_at_once);
+  if (!whole) rows = piece_of(rows, crew.rows_at_once);
   if (mode == Mode::kTraining && crew.share_rows < share_rows) {
     crew.dismiss();
     crew.share_rows = share_rows;

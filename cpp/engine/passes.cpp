@@ -37,7 +37,8 @@ Network::Run Network::prepare_run(Mode mode, std::int64_t rows, std::size_t step
   // Without a meeting in the plan of the arena each slice has to come home before the next starts.
   const bool at_once = in_halves && meetings.empty();
   const std::int64_t slice =
-      at_once ? the_crew.layout->rows : std::min(the_crew.layout->rows, the_crew.rows_at_once);
+      at_once ? the_crew.layout->rows
+              : piece_of(share_rows, std::min(the_crew.layout->rows, the_crew.rows_at_once));
   const std::span<float* const> team(the_crew.shared.data(), static_cast<std::size_t>(shares));
   std::vector<Phase> phases = plan_phases(meetings, steps);
   if (in_halves || !is_training) phases = way_there(std::move(phases));

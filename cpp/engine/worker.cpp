@@ -126,7 +126,7 @@ ForwardArgs Worker::forward_args(const Pass& pass, std::size_t s, const Slice& s
           .parameters = pass.weights.flat + step.parameters_at,
           .packed = pass.weights.packed[s],
           .saved = training_ ? saved(s, slice.place) : nullptr,
-          .scratch = memory_->arena.data() + layout_.scratch,
+          .scratch = memory_->arena.data() + layout_.forward_scratch[s],
           .context = context(pass, s, slice)};
 }
 
@@ -151,7 +151,7 @@ BackwardArgs Worker::backward_args(const Pass& pass, std::size_t s, const Slice&
           .parameters = pass.weights.flat + step.parameters_at,
           .packed = pass.weights.packed[s],
           .saved = saved(s, slice.place),
-          .scratch = memory_->arena.data() + layout_.scratch,
+          .scratch = memory_->arena.data() + layout_.backward_scratch[s],
           .workspace = memory_->workspace.data() + layout_.workspace[s],
           .gradient = pass.wanted->frozen[s] ? nullptr : gradient_at,
           .kept = kept_.data() + kept_at_[s] + slice.share_row * layout_.kept[s],
