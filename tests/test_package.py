@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -31,13 +32,47 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_import_is_lazy() -> None:
     loaded = loaded_after("import convlet")
-    assert {module for module in loaded if module.startswith("convlet")} == {"convlet"}
+    assert {module for module in loaded if module.startswith("convlet")} == {
+        "convlet",
+        "convlet._lazy",
+    }
     assert "numpy" not in loaded
 
 
 def test_training_imports_only_what_it_uses() -> None:
     loaded = loaded_after("import convlet; convlet.Sequential; convlet.layers; convlet.utils")
     assert not {"tqdm", "h5py", "pooch", "requests"} & loaded
+
+
+def test_a_model_imports_only_its_own_layers_and_optimizer() -> None:
+    loaded = loaded_after(
+        "from convlet import Sequential, layers, callbacks, datasets\n"
+        "model = Sequential([layers.Input((4,)), layers.Dense(2), layers.ReLU()])\n"
+        "model.compile('sgd', 'mse')\n"
+        "model.fit([[0.0] * 4], [[0.0] * 2], verbose=0)"
+    )
+    of_package = {
+        package: {name.removeprefix(package) for name in loaded if name.startswith(package)}
+        for package in ("convlet.optimizers.", "convlet.datasets.", "convlet.saving.")
+    }
+    assert of_package["convlet.optimizers."] & {"sgd", "adam"} == {"sgd"}
+    assert of_package["convlet.datasets."] == set()
+    assert "api" not in of_package["convlet.saving."]
+    assert {"convlet.layers.dense", "convlet.layers.activation"} <= loaded
+    assert not {"convlet.layers.conv2d", "convlet.layers.random_flip"} & loaded
+    assert not {"convlet.callbacks.tensor_board", "zipfile", "tarfile", "subprocess"} & loaded
+
+
+@pytest.mark.parametrize(
+    "package", ["", ".layers", ".callbacks", ".datasets", ".models", ".optimizers", ".saving"]
+)
+def test_names_that_are_imported_at_their_first_use(package: str) -> None:
+    module = import_module(f"convlet{package}")
+    assert set(module.__all__) <= set(dir(module))
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match=r"^module 'convlet.*' has no attribute 'Layyer'$"):
+        _ = module.Layyer
 
 
 # How notebooks import Keras, with the one word changed: module and names.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convlet._lazy import LazyNames, attach
 
 if TYPE_CHECKING:
     from convlet import (
@@ -85,40 +86,52 @@ __all__ = [
     "viz",
 ]
 
-# Everything is imported at its first use (PEP 562), so that `import convlet` costs next to nothing.
-_HOMES = {
-    "DTypePolicy": "convlet.dtype_policies",
-    "Initializer": "convlet.initializers",
-    "Input": "convlet.layers",
-    "KerasTensor": "convlet.layers.keras_tensor",
-    "Layer": "convlet.layers",
-    "Loss": "convlet.losses",
-    "Metric": "convlet.metrics",
-    "Model": "convlet.models",
-    "Optimizer": "convlet.optimizers",
-    "Regularizer": "convlet.regularizers",
-    "Sequential": "convlet.models",
-    "get_num_threads": "convlet._threads",
-    "set_num_threads": "convlet._threads",
-    "show_config": "convlet._config",
-}
+_NAMES = LazyNames(
+    __name__,
+    {
+        "_config": ("show_config",),
+        "_threads": ("get_num_threads", "set_num_threads"),
+        "dtype_policies": ("DTypePolicy",),
+        "initializers": ("Initializer",),
+        "layers": ("Input", "Layer"),
+        "layers.keras_tensor": ("KerasTensor",),
+        "losses": ("Loss",),
+        "metrics": ("Metric",),
+        "models": ("Model", "Sequential"),
+        "optimizers": ("Optimizer",),
+        "regularizers": ("Regularizer",),
+    },
+)
+__getattr__, __dir__ = attach(
+    __name__,
+    _NAMES,
+    submodules=(
+        "activations",
+        "backend",
+        "callbacks",
+        "config",
+        "constraints",
+        "datasets",
+        "distribution",
+        "dtype_policies",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "mixed_precision",
+        "models",
+        "ops",
+        "optimizers",
+        "preprocessing",
+        "random",
+        "regularizers",
+        "saving",
+        "utils",
+        "viz",
+    ),
+)
 
 
 def version() -> str:
     """Returns the version of convlet."""
     return __version__
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    elif name in __all__:
-        value = import_module(f"convlet.{name}")
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convlet import layers as layer_classes
+from convlet._lazy import LazyNames, attach
 from convlet.functional import Functional, deserialize_part
 from convlet.layers.input_layer import InputLayer
 from convlet.layers.keras_tensor import BatchShape, KerasTensor
 from convlet.layers.layer import Layer, Shape, without_batch_axis
 from convlet.model import Model
 from convlet.network import Tracer
-from convlet.saving.api import clone_model, load_model, model_from_json, save_model
 from convlet.saving.configuration import normalized
 from convlet.utils.custom_objects import custom_object_scope
 from convlet.utils.naming import auto_name
 from convlet.utils.validation import check_bool
+
+if TYPE_CHECKING:
+    from convlet.saving.api import clone_model, load_model, model_from_json, save_model
 
 __all__ = [
     "Functional",
@@ -27,6 +30,13 @@ __all__ = [
     "model_from_json",
     "save_model",
 ]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    LazyNames(
+        "convlet.saving", {"api": ("clone_model", "load_model", "model_from_json", "save_model")}
+    ),
+)
 
 
 class Sequential(Model):

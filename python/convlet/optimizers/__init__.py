@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from convlet._lazy import LazyNames, attach
 from convlet.optimizers import schedules
-from convlet.optimizers.adadelta import Adadelta
-from convlet.optimizers.adagrad import Adagrad
-from convlet.optimizers.adam import Adam
-from convlet.optimizers.adamax import Adamax
-from convlet.optimizers.adamw import AdamW
-from convlet.optimizers.ftrl import Ftrl
-from convlet.optimizers.lion import Lion
-from convlet.optimizers.nadam import Nadam
 from convlet.optimizers.optimizer import Optimizer
-from convlet.optimizers.rmsprop import RMSprop
-from convlet.optimizers.sgd import SGD
 from convlet.utils.custom_objects import custom_object_scope, find_custom_object
 from convlet.utils.validation import look_up, serialized, split_config
+
+if TYPE_CHECKING:
+    from convlet.optimizers.adadelta import Adadelta
+    from convlet.optimizers.adagrad import Adagrad
+    from convlet.optimizers.adam import Adam
+    from convlet.optimizers.adamax import Adamax
+    from convlet.optimizers.adamw import AdamW
+    from convlet.optimizers.ftrl import Ftrl
+    from convlet.optimizers.lion import Lion
+    from convlet.optimizers.nadam import Nadam
+    from convlet.optimizers.rmsprop import RMSprop
+    from convlet.optimizers.sgd import SGD
 
 __all__ = [
     "SGD",
@@ -39,10 +42,23 @@ __all__ = [
 ]
 
 # The only classes that a configuration can name.
-_CLASSES: dict[str, type[Optimizer]] = {
-    known.__name__.lower(): known
-    for known in (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, Nadam, RMSprop)
-}
+_CLASSES = LazyNames(
+    __name__,
+    {
+        "adadelta": ("Adadelta",),
+        "adagrad": ("Adagrad",),
+        "adam": ("Adam",),
+        "adamax": ("Adamax",),
+        "adamw": ("AdamW",),
+        "ftrl": ("Ftrl",),
+        "lion": ("Lion",),
+        "nadam": ("Nadam",),
+        "rmsprop": ("RMSprop",),
+        "sgd": ("SGD",),
+    },
+)
+_BY_LOWER_NAME = _CLASSES.under({name.lower(): name for name in _CLASSES})
+__getattr__, __dir__ = attach(__name__, _CLASSES)
 
 
 def get(identifier: Any) -> Optimizer:
@@ -96,4 +112,4 @@ def _class_of(identifier: Any) -> Any:
     if isinstance(identifier, str) and isinstance(find_custom_object(identifier), type):
         return find_custom_object(identifier)
     name = identifier.lower() if isinstance(identifier, str) else identifier
-    return look_up("optimizer", name, _CLASSES)
+    return look_up("optimizer", name, _BY_LOWER_NAME)

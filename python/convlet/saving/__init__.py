@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from convlet.saving.api import load_model, load_weights, save_model, save_weights
-from convlet.saving.objects import deserialize_keras_object, serialize_keras_object
+from typing import TYPE_CHECKING
+
+from convlet._lazy import LazyNames, attach
 from convlet.utils.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -12,6 +13,10 @@ from convlet.utils.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
+
+if TYPE_CHECKING:
+    from convlet.saving.api import load_model, load_weights, save_model, save_weights
+    from convlet.saving.objects import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
     "CustomObjectScope",
@@ -27,3 +32,14 @@ __all__ = [
     "save_weights",
     "serialize_keras_object",
 ]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    LazyNames(
+        __name__,
+        {
+            "api": ("load_model", "load_weights", "save_model", "save_weights"),
+            "objects": ("deserialize_keras_object", "serialize_keras_object"),
+        },
+    ),
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, cast
 
 from convlet.utils.custom_objects import (
@@ -130,6 +129,8 @@ def refuse_unsupported(owner: str, given: Mapping[str, tuple[Any, Any]]) -> None
 
 def suggestion(word: Any, known: Iterable[str]) -> str:
     """Returns ". Did you mean 'x'?" if one of the known strings is close to `word`, else ""."""
+    from difflib import get_close_matches
+
     if not isinstance(word, str):
         return ""
     by_lower_case = {choice.lower(): choice for choice in known}
