@@ -275,7 +275,7 @@ struct WindowsOfTile {
 // Those of four tiles, which follow each other: they are pooled with the last one.
 template <class T>
 struct WindowsOfFourTiles {
-  static constexpr int kTogether = 4;
+  static constexpr int kTogether = pooled_together(T::kSide);
   static constexpr int kSide = 2 * T::kSide;
   Windows windows;
   Vec* pixels;  // of all four tiles
@@ -427,7 +427,7 @@ std::int64_t winograd_packed_size(int side, std::int64_t ic, std::int64_t oc) {
 
 std::int64_t winograd_scratch_size(int side, std::int64_t ic, std::int64_t oc) {
   return for_side(side, [&](auto t) {
-    const Block block(tiles_together({t.kProducts, ic, oc}, 4), ic);
+    const Block block(tiles_together({t.kProducts, ic, oc}, pooled_together(t.kSide)), ic);
     return t.kProducts * (block.factors + block.products);
   });
 }

@@ -38,6 +38,9 @@ struct WinogradProduct {
   std::int64_t oc;
 };
 
+// How many tiles winograd_product_max4 pools together: those of an odd side share windows.
+constexpr int pooled_together(int side) { return side % 2 == 0 ? 1 : 4; }
+
 std::int64_t winograd_packed_size(int side, std::int64_t ic, std::int64_t oc);
 std::int64_t winograd_scratch_size(int side, std::int64_t ic, std::int64_t oc);
 

@@ -99,11 +99,10 @@ double relative_cost(int side, std::int64_t oh, std::int64_t ow);
 std::vector<WinogradTile> winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
                                          std::int64_t pw, std::int64_t ic, std::int64_t y_row,
                                          std::int64_t y_tile);
-// The same where results are the 2x2 windows of a pooling, [oh / 2][ow / 2][oc], and how many of
-// the tiles always go to one thread together.
+// The same where results are the 2x2 windows of a pooling, [oh / 2][ow / 2][oc]. As many as are
+// pooled together go to one thread.
 std::vector<WinogradTile> pooled_winograd_tiles(int side, std::int64_t oh, std::int64_t ow,
                                                 std::int64_t pw, std::int64_t ic, std::int64_t oc);
-constexpr std::int64_t pooled_together(int side) { return side % 2 == 0 ? 1 : 4; }
 
 // Images to work on at once so that together they fill the kernels' tiles.
 std::int64_t images_together(std::int64_t pixels);
