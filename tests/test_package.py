@@ -64,7 +64,8 @@ def test_a_model_imports_only_its_own_layers_and_optimizer() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["", ".layers", ".callbacks", ".datasets", ".models", ".optimizers", ".saving"]
+    "package",
+    ["", ".layers", ".callbacks", ".datasets", ".models", ".optimizers", ".saving", ".utils"],
 )
 def test_names_that_are_imported_at_their_first_use(package: str) -> None:
     module = import_module(f"convlet{package}")

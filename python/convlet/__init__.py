@@ -105,30 +105,7 @@ _NAMES = LazyNames(
 __getattr__, __dir__ = attach(
     __name__,
     _NAMES,
-    submodules=(
-        "activations",
-        "backend",
-        "callbacks",
-        "config",
-        "constraints",
-        "datasets",
-        "distribution",
-        "dtype_policies",
-        "initializers",
-        "layers",
-        "losses",
-        "metrics",
-        "mixed_precision",
-        "models",
-        "ops",
-        "optimizers",
-        "preprocessing",
-        "random",
-        "regularizers",
-        "saving",
-        "utils",
-        "viz",
-    ),
+    submodules=set(__all__).difference(_NAMES, ("__version__", "version")),
 )
 
 

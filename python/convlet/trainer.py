@@ -11,9 +11,7 @@ import numpy.typing as npt
 
 from convlet import optimizers
 from convlet._thread_lock import ThreadLock, by_one_thread
-from convlet.callbacks.callback import Callback
-from convlet.callbacks.callback_list import CallbackList
-from convlet.callbacks.history import History
+from convlet.callbacks import Callback, CallbackList, History
 from convlet.data_adapter import (
     LabelledRows,
     as_array,

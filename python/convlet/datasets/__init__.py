@@ -10,8 +10,5 @@ if TYPE_CHECKING:
 
 __all__ = ["cifar10", "cifar100", "fashion_mnist", "mnist", "read_idx", "write_idx"]
 
-__getattr__, __dir__ = attach(
-    __name__,
-    LazyNames(__name__, {"idx": ("read_idx", "write_idx")}),
-    submodules=("cifar10", "cifar100", "fashion_mnist", "mnist"),
-)
+_FUNCTIONS = LazyNames(__name__, {"idx": ("read_idx", "write_idx")})
+__getattr__, __dir__ = attach(__name__, _FUNCTIONS, submodules=set(__all__).difference(_FUNCTIONS))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from convlet._lazy import LazyNames, attach
 from convlet.utils.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -60,20 +60,16 @@ __all__ = [
 ]
 
 # Imported at their first use: what they need in turn imports this package.
-_HOMES = {
-    "Progbar": "utils.progbar",
-    "array_to_img": "utils.image_utils",
-    "deserialize_keras_object": "saving.objects",
-    "get_file": "utils.file_utils",
-    "img_to_array": "utils.image_utils",
-    "load_img": "utils.image_utils",
-    "plot_model": "utils.model_pictures",
-    "save_img": "utils.image_utils",
-    "serialize_keras_object": "saving.objects",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"convlet.{_HOMES[name]}"), name)
+__getattr__, __dir__ = attach(
+    __name__,
+    LazyNames(
+        "convlet",
+        {
+            "saving.objects": ("deserialize_keras_object", "serialize_keras_object"),
+            "utils.file_utils": ("get_file",),
+            "utils.image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
+            "utils.model_pictures": ("plot_model",),
+            "utils.progbar": ("Progbar",),
+        },
+    ),
+)

@@ -129,10 +129,10 @@ def refuse_unsupported(owner: str, given: Mapping[str, tuple[Any, Any]]) -> None
 
 def suggestion(word: Any, known: Iterable[str]) -> str:
     """Returns ". Did you mean 'x'?" if one of the known strings is close to `word`, else ""."""
-    from difflib import get_close_matches
-
     if not isinstance(word, str):
         return ""
+    from difflib import get_close_matches
+
     by_lower_case = {choice.lower(): choice for choice in known}
     close = get_close_matches(word.lower(), by_lower_case, n=1)
     return f". Did you mean {by_lower_case[close[0]]!r}?" if close else ""

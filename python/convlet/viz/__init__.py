@@ -6,8 +6,9 @@ result of a notebook's cell, `figure.savefig(path)` writes it, and no display is
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convlet._lazy import LazyNames, attach
 
 if TYPE_CHECKING:
     from convlet.viz.confusion_matrix import plot_confusion_matrix
@@ -26,14 +27,17 @@ __all__ = [
     "plot_response_maps",
 ]
 
-_HOMES = {name: name.removeprefix("plot_") for name in __all__} | {"plot_model": "model_graph"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = attach(
+    __name__,
+    LazyNames(
+        __name__,
+        {
+            "confusion_matrix": ("plot_confusion_matrix",),
+            "filters": ("plot_filters",),
+            "history": ("plot_history",),
+            "mistakes": ("plot_mistakes",),
+            "model_graph": ("plot_model",),
+            "response_maps": ("plot_response_maps",),
+        },
+    ),
+)
