@@ -421,11 +421,12 @@ inline void transpose_four(const float* const (&rows)[4], float* to) {
   const Four low23 = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
   const Four high01 = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
   const Four high23 = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
-  const Four turned[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
-                          __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
-                          __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
-                          __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-  std::memcpy(to, turned, sizeof(turned));
+  // One by one: copied as a whole they would be gathered in memory first, and their reader wait.
+  const auto put = [to](int i, Four row) { std::memcpy(to + 4 * i, &row, sizeof(row)); };
+  put(0, __builtin_shufflevector(low01, low23, 0, 1, 4, 5));
+  put(1, __builtin_shufflevector(low01, low23, 2, 3, 6, 7));
+  put(2, __builtin_shufflevector(high01, high23, 0, 1, 4, 5));
+  put(3, __builtin_shufflevector(high01, high23, 2, 3, 6, 7));
 }
 
 namespace detail {
