@@ -86,30 +86,29 @@ struct ScatterPatches {
     const std::int64_t words = words_of(dz.n);
     const std::int64_t pixels = dz.pixels_per_source();
     const std::uint64_t* marked = marks;
-    for (std::size_t p = 0; p < pixel.size(); ++p, marked += words) {
-      if (std::all_of(marked, marked + words, [](std::uint64_t word) { return word == 0; }))
-        continue;
-      const float* dy = dz.dy + static_cast<std::int64_t>(p) / pixels * dz.row;
-      scatter<R, V>(marked, words, dy, dx + pixel[p]);
+    const std::int32_t* at = pixel.data();
+    const float* dy = dz.dy;
+    for (std::int64_t q = 0; q < dz.sources; ++q, dy += dz.row) {
+      for (std::int64_t j = 0; j < pixels; ++j, ++at, marked += words) {
+        if (std::all_of(marked, marked + words, [](std::uint64_t word) { return word == 0; }))
+          continue;
+        scatter<R, V>(marked, words, dy, dx + *at);
+      }
     }
   }
 
+  // The sums start at zero and are added to dx in the end: so they need not wait for those of the
+  // pixel before, whose patch overlaps.
   template <int R, int V>
   void scatter(const std::uint64_t* marked, std::int64_t words, const float* dy, float* to) const {
-    constexpr int kLast = (V - 1) * kLanes;
-    Vec sums[R][V];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const float* from = to + run[r];
-#pragma GCC unroll 16
-      for (int v = 0; v < V - 1; ++v) sums[r][v] = simd::load(from + v * kLanes);
-      sums[r][V - 1] = load_columns(from + kLast, tail);
-    }
+    Vec sums[R][V] = {};
     for (std::int64_t word = 0; word < words; ++word) {
+      const float* values = dy + 64 * word;
+      const float* of_word = w + 64 * word * w_row;
       for (std::uint64_t left = marked[word]; left != 0; left &= left - 1) {
-        const std::int64_t c = 64 * word + std::countr_zero(left);
-        const Vec value = simd::broadcast(dy[c]);
-        const float* weights = w + c * w_row;
+        const std::int64_t c = std::countr_zero(left);
+        const Vec value = simd::broadcast(values[c]);
+        const float* weights = of_word + c * w_row;
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
@@ -121,9 +120,12 @@ struct ScatterPatches {
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+      float* out = to + run[r];
 #pragma GCC unroll 16
-      for (int v = 0; v < V - 1; ++v) simd::store(to + run[r] + v * kLanes, sums[r][v]);
-      store_columns(to + run[r] + kLast, sums[r][V - 1], tail);
+      for (int v = 0; v < V - 1; ++v, out += kLanes) {
+        simd::store(out, simd::load(out) + sums[r][v]);
+      }
+      store_columns(out, load_columns(out, tail) + sums[r][V - 1], tail);
     }
   }
 };
