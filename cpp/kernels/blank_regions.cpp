@@ -13,7 +13,7 @@ std::uint64_t mark_row(std::int64_t columns, const float* x) {
   std::uint64_t marks = 0;
   for (std::int64_t i = 0; i < columns; i += simd::kLanes) {
     const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, columns - i));
-    marks |= std::uint64_t{simd::bits_of(load_columns(x + i, count) != simd::zero())} << i;
+    marks |= std::uint64_t{simd::nonzero_bits(load_columns(x + i, count))} << i;
   }
   return marks;
 }

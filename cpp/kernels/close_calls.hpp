@@ -38,18 +38,20 @@ class CloseCalls {
            simd::max(simd::max(largest[0], largest[1]), simd::max(largest[2], largest[3]));
   }
 
-  // best: the maximum of four sums, without the bias.
-  [[gnu::always_inline]] bool is_close(const Vec (&four)[4], Vec best, Vec bias, Vec close) const {
-    const Vec losers = simd::max(simd::min(four[1], four[0]), simd::min(four[3], four[2]));
-    const Vec winners = simd::min(simd::max(four[3], four[2]), simd::max(four[1], four[0]));
+  // best: the maximum of a window's four sums, in rows of `across`, without the bias.
+  [[gnu::always_inline]] bool is_close(const Vec* sums, int across, Vec best, Vec bias,
+                                       Vec close) const {
+    const Vec* next = sums + across;
+    const Vec losers = simd::max(simd::min(sums[1], sums[0]), simd::min(next[1], next[0]));
+    const Vec winners = simd::min(simd::max(next[1], next[0]), simd::max(sums[1], sums[0]));
     Vec margin = best - simd::max(losers, winners);
     if (relu_) margin = simd::min(margin, simd::abs(best + bias));
-    return simd::bits_of(margin < close) != 0;
+    return simd::has_less(margin, close);
   }
 
-  // Puts what the direct sums would decide in the place of a window's four sums, in rows of
-  // `across`. Pixels that see the same, as on blank ground, become equal; others that are close to
-  // the best one are summed. Of `count` columns from `column` on; the window's patch starts at x.
+  // Puts what the direct sums would decide in the place of a window's four sums. Pixels that see
+  // the same, as on blank ground, become equal; others that are close to the best one are summed.
+  // Of `count` columns from `column` on; the window's patch starts at x.
   [[gnu::noinline]] void settle_window(Vec* sums, int across, Vec bias, Vec close, const float* x,
                                        std::int64_t column, int count) {
     const Twins& twins = twins_of(x);

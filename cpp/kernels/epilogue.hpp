@@ -52,7 +52,7 @@ struct StoreSum {
 [[gnu::always_inline]] inline simd::IntVec winner(const simd::Vec (&four)[4], simd::Vec& best) {
   // NaN where there is one, or infinities of both signs.
   const simd::Vec sum = (four[0] + four[1]) + (four[2] + four[3]);
-  if (simd::bits_of(sum != sum) == 0) [[likely]] {
+  if (!simd::has_nan(sum)) [[likely]] {
     const simd::Vec upper = simd::max(four[1], four[0]);
     const simd::Vec lower = simd::max(four[3], four[2]);
     best = simd::max(lower, upper);

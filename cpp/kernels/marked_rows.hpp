@@ -41,7 +41,7 @@ inline Marks mark(const float* x, int count) {
   Marks marks = 0;
   for (int i = 0; i < count; i += simd::kLanes) {
     const simd::Vec v = load_columns(x + i, std::min(simd::kLanes, count - i));
-    marks |= Marks{simd::bits_of(v != simd::zero())} << i;
+    marks |= Marks{simd::nonzero_bits(v)} << i;
   }
   return marks;
 }

@@ -18,6 +18,7 @@ using simd::kLanes;
 using simd::Vec;
 using winograd::CloseCalls;
 using winograd::for_plain;
+using winograd::for_pooled;
 using winograd::for_side;
 using winograd::Sizes;
 using winograd::Tile;
@@ -157,138 +158,124 @@ class Cursor {
   std::size_t next_ = 0;
 };
 
-// What the forward products have in common: factors come from patches of x, a tile's products
-// become outputs, which store(place, outputs, bias, column, count) brings to y.
-template <class T, class Store>
+// out[i * across + j] = the outputs of a tile, of one vector of columns, from their products. A
+// function of its own: inlined it would not have the registers that it needs.
+template <class T>
+[[gnu::noinline]] void products_to_outputs(const float* products, std::int64_t stride, Vec* out,
+                                           int across) {
+  transform_both(
+      Sizes<T::kPatch, T::kSide>(),
+      [&](int i, int j) { return simd::load(products + (T::kPatch * i + j) * stride); },
+      [](const auto& m, auto& y) { winograd::transform_products(m, y); },
+      [&](int i, int j, Vec y) { out[across * i + j] = y; });
+}
+
+// What the forward products have in common: factors come from patches of x, and the outputs of as
+// many tiles as are stored together, a square of Store::kSide x Store::kSide, go to
+// store(*this, place of the last tile, bias, column, count).
+template <class Store>
 struct Forward {
-  using Tile = T;
+  using Tile = typename Store::Tile;
   static constexpr int kTogether = Store::kTogether;
   const WinogradProduct& g;
   const float* x;
-  const float* bias;
   Store store;
+  Vec* square;
 
   std::int64_t channels() const { return g.ic; }
   std::int64_t columns() const { return g.oc; }
 
   // Returns bits of the outputs that are to be zero.
   std::uint32_t to_factors(const Cursor::Place& place, float* v, std::int64_t stride) const {
-    winograd::patch_to_factors<T>(g.ic, g.x_row, x + place.x, v, stride);
-    if constexpr (T::kKeepsZeros) return 0;
-    return winograd::blank_outputs<T>(g.ic, g.x_row, x + place.x);
+    winograd::patch_to_factors<Tile>(g.ic, g.x_row, x + place.x, v, stride);
+    if constexpr (Tile::kKeepsZeros) return 0;
+    return winograd::blank_outputs<Tile>(g.ic, g.x_row, x + place.x);
   }
 
   // Of one vector of columns.
-  [[gnu::always_inline]] void from_products(const float* products, std::int64_t stride,
-                                            const Cursor::Place& place, std::uint32_t zeros,
-                                            std::int64_t column, int count) const {
-    Vec out[T::kOutputs];
-    transform_both(
-        Sizes<T::kPatch, T::kSide>(),
-        [&](int i, int j) { return simd::load(products + (T::kPatch * i + j) * stride); },
-        [](const auto& m, auto& y) { winograd::transform_products(m, y); },
-        [&](int i, int j, Vec y) { out[T::kSide * i + j] = y; });
-    for (; zeros != 0; zeros &= zeros - 1) out[std::countr_zero(zeros)] = simd::zero();
-    store(place, out, bias_of(bias, column), column, count);
+  void from_products(const float* products, std::int64_t stride, const Cursor::Place& place,
+                     std::uint32_t zeros, std::int64_t column, int count) const {
+    constexpr int kAcross = Store::kSide;
+    const int quarter = place.tile.quarter;
+    Vec* const out = square + Tile::kSide * (quarter / 2 * kAcross + quarter % 2);
+    products_to_outputs<Tile>(products, stride, out, kAcross);
+    for (; zeros != 0; zeros &= zeros - 1) {
+      const int q = std::countr_zero(zeros);
+      out[q / Tile::kSide * kAcross + q % Tile::kSide] = simd::zero();
+    }
+    if (quarter == kTogether - 1)
+      store(*this, place, bias_of(store.to.bias, column), column, count);
   }
 };
 
 template <class T>
 struct EachPixel {
+  using Tile = T;
   static constexpr int kTogether = 1;
-  const WinogradProduct& g;
-  const float* x;
-  StoreSum store;
+  static constexpr int kSide = T::kSide;
+  StoreSum to;
   CloseCalls* calls;  // nullptr: none is of interest
 
-  [[gnu::always_inline]] void operator()(const Cursor::Place& place, Vec (&out)[T::kOutputs],
-                                         Vec bias, std::int64_t column, int count) const {
-    if (calls != nullptr) settle(place, out, bias, column, count);
-#pragma GCC unroll 16
-    for (int q = 0; q < T::kOutputs; ++q) {
-      const int i = q / T::kSide;
-      const int j = q % T::kSide;
-      if (i < place.tile.rows && j < place.tile.columns)
-        store(out[q], bias, place.y + column + i * g.y_row + j * g.oc, count);
+  template <class Way>
+  void operator()(const Way& way, const Cursor::Place& place, Vec bias, std::int64_t column,
+                  int count) const {
+    if (calls != nullptr) settle(way, place, bias, column, count);
+    for (int i = 0; i < place.tile.rows; ++i) {
+      for (int j = 0; j < place.tile.columns; ++j) {
+        to(way.square[i * kSide + j], bias, place.y + column + i * way.g.y_row + j * way.g.oc,
+           count);
+      }
     }
   }
 
  private:
-  [[gnu::noinline]] void settle(const Cursor::Place& place, Vec (&out)[T::kOutputs], Vec bias,
+  template <class Way>
+  [[gnu::noinline]] void settle(const Way& way, const Cursor::Place& place, Vec bias,
                                 std::int64_t column, int count) const {
-    const Vec close = CloseCalls::closeness<T::kOutputs>(out);
+    const Vec close = CloseCalls::closeness<T::kOutputs>(way.square);
     for (int i = 0; i < place.tile.rows; ++i) {
       for (int j = 0; j < place.tile.columns; ++j) {
-        calls->settle_pixel(out[i * T::kSide + j], bias, close,
-                            x + place.x + i * g.x_row + j * g.ic, column, count);
+        calls->settle_pixel(way.square[i * kSide + j], bias, close,
+                            way.x + place.x + i * way.g.x_row + j * way.g.ic, column, count);
       }
     }
   }
 };
 
-// 2x2 windows.
-struct Windows {
-  const WinogradProduct& g;
-  const float* x;
-  StoreMax4 store;
+// 2x2 windows, those of one tile or of four.
+template <class T>
+struct EachWindow {
+  using Tile = T;
+  static constexpr int kTogether = pooled_together(T::kSide);
+  static constexpr int kSide = kTogether == 1 ? T::kSide : 2 * T::kSide;
+  StoreMax4 to;
   CloseCalls* calls;  // nullptr: none is of interest
 
-  // Of the first `rows` and `columns` of Side x Side pixels, whose patch is at x + from and
-  // whose first window's result comes to `at`.
-  template <int Side>
-  [[gnu::always_inline]] void pool(Vec* pixels, int rows, int columns, std::int64_t from, Vec bias,
-                                   std::int64_t at, std::int64_t column, int count) const {
-    const bool settles = Side > 2 && calls != nullptr;
-    const Vec close = settles ? CloseCalls::closeness<Side * Side>(pixels) : simd::zero();
-#pragma GCC unroll 4
-    for (int q = 0; q < Side * Side / 4; ++q) {
-      const int i = 2 * (q / (Side / 2));
-      const int j = 2 * (q % (Side / 2));
-      if (i >= rows || j >= columns) continue;
-      Vec* sums = pixels + i * Side + j;
-      Vec best;
-      simd::IntVec where = winner({sums[0], sums[1], sums[Side], sums[Side + 1]}, best);
-      if (settles && calls->is_close({sums[0], sums[1], sums[Side], sums[Side + 1]}, best, bias,
-                                     close)) [[unlikely]] {
-        calls->settle_window(sums, Side, bias, close, x + from + i * g.x_row + j * g.ic, column,
-                             count);
-        where = winner({sums[0], sums[1], sums[Side], sums[Side + 1]}, best);
+  template <class Way>
+  void operator()(const Way& way, const Cursor::Place& last, Vec bias, std::int64_t column,
+                  int count) const {
+    constexpr bool kWhole = kTogether > 1;
+    const WinogradProduct& g = way.g;
+    const int rows = kWhole ? kSide : last.tile.rows;
+    const int columns = kWhole ? kSide : last.tile.columns;
+    const float* x = way.x + last.x - (kSide - T::kSide) * (g.x_row + g.ic);
+    const bool settles = T::kSide > 2 && calls != nullptr;
+    const Vec close = settles ? CloseCalls::closeness<kSide * kSide>(way.square) : simd::zero();
+    for (int i = 0; i < rows; i += 2) {
+      for (int j = 0; j < columns; j += 2) {
+        Vec* const sums = way.square + i * kSide + j;
+        Vec best;
+        const auto decide = [&] {
+          return winner({sums[0], sums[1], sums[kSide], sums[kSide + 1]}, best);
+        };
+        simd::IntVec where = decide();
+        if (settles && calls->is_close(sums, kSide, best, bias, close)) [[unlikely]] {
+          calls->settle_window(sums, kSide, bias, close, x + i * g.x_row + j * g.ic, column, count);
+          where = decide();
+        }
+        to.store(best, where, bias, last.y + column + i / 2 * g.y_row + j / 2 * g.oc, count);
       }
-      store.store(best, where, bias, at + column + i / 2 * g.y_row + j / 2 * g.oc, count);
     }
-  }
-};
-
-// Those that lie in one tile.
-template <class T>
-struct WindowsOfTile {
-  static constexpr int kTogether = 1;
-  Windows windows;
-
-  [[gnu::always_inline]] void operator()(const Cursor::Place& place, Vec (&out)[T::kOutputs],
-                                         Vec bias, std::int64_t column, int count) const {
-    windows.pool<T::kSide>(out, place.tile.rows, place.tile.columns, place.x, bias, place.y, column,
-                           count);
-  }
-};
-
-// Those of four tiles, which follow each other: they are pooled with the last one.
-template <class T>
-struct WindowsOfFourTiles {
-  static constexpr int kTogether = pooled_together(T::kSide);
-  static constexpr int kSide = 2 * T::kSide;
-  Windows windows;
-  Vec* pixels;  // of all four tiles
-
-  [[gnu::always_inline]] void operator()(const Cursor::Place& place, const Vec (&out)[T::kOutputs],
-                                         Vec bias, std::int64_t column, int count) const {
-    const int top = place.tile.quarter / 2 * T::kSide;
-    const int left = place.tile.quarter % 2 * T::kSide;
-    for (int i = 0; i < T::kSide; ++i)
-      std::copy_n(out + i * T::kSide, T::kSide, pixels + (top + i) * kSide + left);
-    if (place.tile.quarter < 3) return;
-    const std::int64_t from = place.x - top * windows.g.x_row - left * windows.g.ic;
-    windows.pool<kSide>(pixels, kSide, kSide, from, bias, place.y, column, count);
   }
 };
 
@@ -374,6 +361,13 @@ void product(const Way& way, std::int64_t images, const float* packed, float* sc
   }
 }
 
+template <class Store>
+void forward(const WinogradProduct& g, std::int64_t images, const float* x, const float* packed,
+             const Store& store, float* scratch) {
+  Vec square[Store::kSide * Store::kSide];
+  product(Forward<Store>{g, x, store, square}, images, packed, scratch);
+}
+
 template <class T>
 void pack(std::int64_t begin, std::int64_t end, std::int64_t ic, std::int64_t oc, const float* w,
           float* packed) {
@@ -447,8 +441,7 @@ void winograd_product(const WinogradProduct& g, std::int64_t images, const float
   CloseCalls calls(g, x, w, relu);
   CloseCalls* const settled = w != nullptr && relu ? &calls : nullptr;
   for_plain(g.side, [&]<class T>(T) {
-    const EachPixel<T> store{g, x, {bias, relu, y}, settled};
-    product(Forward<T, EachPixel<T>>{g, x, bias, store}, images, packed, scratch);
+    forward(g, images, x, packed, EachPixel<T>{{bias, relu, y}, settled}, scratch);
   });
 }
 
@@ -456,16 +449,10 @@ void winograd_product_max4(const WinogradProduct& g, std::int64_t images, const 
                            const float* w, const float* packed, const float* bias, bool relu,
                            float* scratch, float* y, std::uint8_t* argmax) {
   CloseCalls calls(g, x, w, relu);
-  const Windows windows{g, x, {bias, relu, y, argmax}, w != nullptr ? &calls : nullptr};
-  const auto in_one = [&]<class T>(T) {
-    const WindowsOfTile<T> store{windows};
-    product(Forward<T, WindowsOfTile<T>>{g, x, bias, store}, images, packed, scratch);
-  };
-  if (g.side == 2) return in_one(Tile<2>());
-  if (g.side == 4) return in_one(Tile<4>());
-  using Store = WindowsOfFourTiles<Tile<5>>;
-  Vec pixels[Store::kSide * Store::kSide];
-  product(Forward<Tile<5>, Store>{g, x, bias, {windows, pixels}}, images, packed, scratch);
+  CloseCalls* const settled = w != nullptr ? &calls : nullptr;
+  for_pooled(g.side, [&]<class T>(T) {
+    forward(g, images, x, packed, EachWindow<T>{{bias, relu, y, argmax}, settled}, scratch);
+  });
 }
 
 void winograd_add_data_gradient(const WinogradProduct& g, std::int64_t images, const float* dz,

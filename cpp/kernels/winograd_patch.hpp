@@ -25,21 +25,19 @@ struct Tile {
   static constexpr bool kKeepsZeros = Side == 2;
 };
 
-// f(Tile<...>()) for a side known at run time: of those without pooling, or of all.
+// f(Tile<...>()) for a side known at run time: of those without pooling, of those with it, of all.
 template <class F>
 decltype(auto) for_plain(int side, F&& f) {
   return side == 3 ? f(Tile<3>()) : f(Tile<4>());
 }
 template <class F>
+decltype(auto) for_pooled(int side, F&& f) {
+  if (side == 2) return f(Tile<2>());
+  return side == 4 ? f(Tile<4>()) : f(Tile<5>());
+}
+template <class F>
 decltype(auto) for_side(int side, F&& f) {
-  switch (side) {
-    case 2:
-      return f(Tile<2>());
-    case 5:
-      return f(Tile<5>());
-    default:
-      return for_plain(side, f);
-  }
+  return side == 3 ? f(Tile<3>()) : for_pooled(side, f);
 }
 
 // f(i) for i < N, in one piece of code each or in one for all.
@@ -83,10 +81,11 @@ template <int From, int To, bool Small, class Load, class Transform, class Store
   });
 }
 
-// The factors of one patch, all channels: v[p * stride + channel] is that of product p.
+// The factors of one patch, all channels: v[p * stride + channel] is that of product p. A function
+// of its own: inlined it would not have the registers that it needs.
 template <class T>
-void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x, float* v,
-                      std::int64_t stride) {
+[[gnu::noinline]] void patch_to_factors(std::int64_t ic, std::int64_t x_row, const float* x,
+                                        float* v, std::int64_t stride) {
   const auto transform = [&](std::int64_t c, auto count) {
     transform_both(
         Sizes<T::kPatch, T::kPatch>(),
@@ -110,7 +109,7 @@ std::uint32_t blank_outputs(std::int64_t ic, std::int64_t x_row, const float* x)
     const float* pixel = x + i * x_row + j * ic;
     for (std::int64_t c = 0; c < ic; c += simd::kLanes) {
       const int count = static_cast<int>(std::min<std::int64_t>(simd::kLanes, ic - c));
-      if (simd::bits_of(load_columns(pixel + c, count) != simd::zero()) != 0) return false;
+      if (simd::nonzero_bits(load_columns(pixel + c, count)) != 0) return false;
     }
     return true;
   };

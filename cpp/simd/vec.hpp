@@ -355,6 +355,33 @@ inline std::uint32_t bits_of(IntVec mask) {
 #endif
 }
 
+// Bit i is set where lane i is not zero, or NaN.
+inline std::uint32_t nonzero_bits(Vec v) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(v, zero(), _CMP_NEQ_UQ);
+#else
+  return bits_of(v != zero());
+#endif
+}
+
+// Whether a lane is NaN.
+inline bool has_nan(Vec v) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0;
+#else
+  return bits_of(v != v) != 0;
+#endif
+}
+
+// Whether a lane of a is less than b's.
+inline bool has_less(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) != 0;
+#else
+  return bits_of(a < b) != 0;
+#endif
+}
+
 // The lanes of v where mask is set (-1), moved together to p, in order; returns how many.
 // Overwrites up to kLanes elements.
 template <class T, class V>
