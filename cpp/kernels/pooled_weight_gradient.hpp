@@ -1,6 +1,6 @@
-// The gradient with respect to the weights of a convolution with few weights a filter, behind 2x2
-// max pooling: all of them stay in registers while the windows pass by. Single-threaded,
-// allocation-free.
+// The gradients with respect to the weights and the bias of a convolution with few weights a
+// filter, behind 2x2 max pooling and maybe a ReLU: all of them stay in registers while the windows
+// pass by. Single-threaded, allocation-free.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,19 @@ namespace convlet {
 // this product does not leave out cost less than making lists of the non-zeros.
 bool has_pooled_weight_gradient(const Patches& patches);
 
-// dw[k][n] += sum over images and windows q of patch(4*q + argmax[q][n])[k] * dy[q][n]; pixels
-// window by window. Of the windows q only the chosen ones; empty: all. x, dy and argmax
-// ([images][windows][n]) are readable one vector past their end; dw: [depth][n].
-void pooled_weight_gradient(const WeightGradient& g, std::int64_t images,
-                            std::span<const std::int32_t> chosen, const float* x, const float* dy,
-                            const std::uint8_t* argmax, float* dw);
+// One image's operands, [windows][n], each readable one vector past its end.
+struct PooledGradient {
+  const float* dy;
+  const std::uint8_t* argmax;
+  const float* y;  // dy counts where y > 0; nullptr: everywhere
+};
+
+// dw[k][n] += sum over windows q of patch(4*q + argmax[q][n])[k] * dz[q][n], and db[n] (nullptr:
+// not wanted) += sum of dz[q][n], dz being the dy that counts; pixels window by window. Patches of
+// the blank windows are zeros; `seen` and `blank` are all. x is readable one vector past its end;
+// dw: [depth][n].
+void pooled_weight_gradient(const WeightGradient& g, std::span<const std::int32_t> seen,
+                            std::span<const std::int32_t> blank, const float* x,
+                            const PooledGradient& dz, float* dw, float* db);
 
 }  // namespace convlet

@@ -3,6 +3,7 @@
 // pixel that won each window.
 #include <algorithm>
 #include <concepts>
+#include <numeric>
 #include <optional>
 
 #include "kernels/activations.hpp"
@@ -102,6 +103,10 @@ class Conv2D final : public Op {
         out_.push_back(static_cast<std::int32_t>(i * c_.oc));
       }
     }
+    if (pool && few_taps_ && !regions_) {
+      windows_.resize(static_cast<std::size_t>(sources_));
+      std::iota(windows_.begin(), windows_.end(), 0);
+    }
     if (!pool) dense_data_.emplace(c_, true);
     if (pool || (c_.relu && sparse_below().either() >= kFewNonZeros))
       sparse_.emplace(c_, table_.patches(), sources_);
@@ -158,6 +163,7 @@ class Conv2D final : public Op {
   }
 
   void backward(const BackwardArgs& a) const override {
+    if (pool_ && few_taps_ && a.dx == nullptr) return pooled_gradients(a, c_.relu);
     if (c_.relu) activate_backward(Activation::kRelu, a.rows, y_size(), a.y, a.dy, a.dy);
     const Sparse sparse = sparse_gradients(a);
     if (a.gradient != nullptr) parameter_gradients(a, sparse.weights);
@@ -358,11 +364,10 @@ class Conv2D final : public Op {
   }
 
   void parameter_gradients(const BackwardArgs& a, bool sparse) const {
+    if (pool_ && few_taps_) return pooled_gradients(a, false);
     if (c_.bias) bias_gradient(a.rows * sources_, c_.oc, a.dy, c_.bias_gradient_of(a.gradient));
-    const float* x = c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
-    if (pool_ && few_taps_) {
-      pooled_gradient(a, x);
-    } else if (sparse && !few_taps_) {
+    const float* x = x_of(a);
+    if (sparse && !few_taps_) {
       sparse_->weights(a.rows, gradient_of(a, 0), x, orders_of(a), a.scratch, a.workspace);
     } else if (winograd_gradient()) {
       winograd_add_products(tiles(tiles_), a.rows, x, a.dy, a.scratch, winograd_sums(a.workspace));
@@ -376,20 +381,32 @@ class Conv2D final : public Op {
     }
   }
 
-  void pooled_gradient(const BackwardArgs& a, const float* x) const {
-    const auto add = [&](std::int64_t first, std::int64_t rows,
-                         std::span<const std::int32_t> chosen) {
-      const std::int64_t at = first * y_size();
-      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
-        pooled_weight_gradient(dense_weights(), rows, chosen, x + first * pad_.padded_size() + ic,
-                               a.dy + at + oc, argmax_of(a) + at + oc, a.gradient + oc);
-      });
-    };
+  // Image by image, of dy through the ReLU or of what has passed it.
+  void pooled_gradients(const BackwardArgs& a, bool relu) const {
+    if (a.gradient == nullptr) return;
+    const float* x = x_of(a);
     const std::int32_t* order = orders_of(a);
-    if (order == nullptr) return add(0, a.rows, {});
-    for (std::int64_t row = 0; row < a.rows; ++row, order += order_size()) {
-      if (*order > 0) add(row, 1, {order + 1, static_cast<std::size_t>(*order)});
+    std::span<const std::int32_t> seen(windows_);
+    std::span<const std::int32_t> blank;
+    for (std::int64_t row = 0; row < a.rows; ++row, x += pad_.padded_size()) {
+      if (order != nullptr) {
+        const std::span<const std::int32_t> all(order + 1, static_cast<std::size_t>(sources_));
+        seen = all.first(static_cast<std::size_t>(*order));
+        blank = all.subspan(seen.size());
+        order += order_size();
+      }
+      c_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
+        const std::int64_t at = row * y_size() + oc;
+        float* bias = c_.bias ? c_.bias_gradient_of(a.gradient) + oc : nullptr;
+        pooled_weight_gradient(dense_weights(), seen, blank, x + ic,
+                               {a.dy + at, argmax_of(a) + at, relu ? a.y + at : nullptr},
+                               a.gradient + oc, bias);
+      });
     }
+  }
+
+  const float* x_of(const BackwardArgs& a) const {
+    return c_.window.padded() ? a.saved + a.rows * argmax_size() : a.x;
   }
 
   const std::uint8_t* argmax_of(const BackwardArgs& a) const {
@@ -420,6 +437,7 @@ class Conv2D final : public Op {
   bool twins_;             // two pixels' results to a vector
   bool few_taps_;          // the gradient of the weights comes from all of dz
   std::optional<RegionGrid> regions_;
+  std::vector<std::int32_t> windows_;  // all, where there are no regions
   std::int64_t forward_packed_;
   std::vector<std::int32_t> out_;  // the results' places in the direct product
   std::vector<WinogradTile> tiles_;
