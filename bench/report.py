@@ -170,7 +170,7 @@ def sentences() -> str:
 From the start of the process, imports included, to {sooner["target"]:.0%} test accuracy on MNIST:
 {reached["convlet"]:.1f} s, Keras on TensorFlow {reached["keras-tensorflow"]:.0f} s (**{sooner["ratio"]:.1f}x**, median of \
 {len(sooner["runs"]["convlet"])} seeds).
-After five epochs the mean test accuracy of five seeds is {accuracy["mean"]:.2%}, under `mixed_bfloat16`
+After five epochs the mean test accuracy of {len(accuracy["accuracies"])} seeds is {accuracy["mean"]:.2%}, under `mixed_bfloat16`
 {rounded["mean"]:.2%}. Training on MNIST as it comes (uint8) takes {max(run["trained"] for run in memory):.0f} MB of memory at
 most; `import convlet` adds {1e3 * (both - plain):.1f} ms to `import numpy`.
 """
