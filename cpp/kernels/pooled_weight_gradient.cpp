@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/activation_functions.hpp"
 #include "kernels/epilogue.hpp"
 #include "kernels/micro_kernel.hpp"
 #include "kernels/tile.hpp"
@@ -53,8 +54,7 @@ struct Windows {
 
 [[gnu::always_inline]] inline Vec gradient_at(const PooledGradient& dz, std::int64_t at) {
   const Vec dy = simd::load(dz.dy + at);
-  if (dz.y == nullptr) return dy;
-  return simd::load(dz.y + at) > simd::zero() ? dy : simd::zero();
+  return dz.y != nullptr ? activation::Relu{}.gradient(simd::load(dz.y + at), dy) : dy;
 }
 
 // db += sums, NR vectors of columns.

@@ -3,7 +3,6 @@
 // pixel that won each window.
 #include <algorithm>
 #include <concepts>
-#include <numeric>
 #include <optional>
 
 #include "kernels/activations.hpp"
@@ -102,10 +101,6 @@ class Conv2D final : public Op {
       for (std::int64_t i = 0; i < sources_; ++i) {
         out_.push_back(static_cast<std::int32_t>(i * c_.oc));
       }
-    }
-    if (pool && few_taps_ && !regions_) {
-      windows_.resize(static_cast<std::size_t>(sources_));
-      std::iota(windows_.begin(), windows_.end(), 0);
     }
     if (!pool) dense_data_.emplace(c_, true);
     if (pool || (c_.relu && sparse_below().either() >= kFewNonZeros))
@@ -386,7 +381,7 @@ class Conv2D final : public Op {
     if (a.gradient == nullptr) return;
     const float* x = x_of(a);
     const std::int32_t* order = orders_of(a);
-    std::span<const std::int32_t> seen(windows_);
+    std::span<const std::int32_t> seen = sparse_->sources();
     std::span<const std::int32_t> blank;
     for (std::int64_t row = 0; row < a.rows; ++row, x += pad_.padded_size()) {
       if (order != nullptr) {
@@ -437,7 +432,6 @@ class Conv2D final : public Op {
   bool twins_;             // two pixels' results to a vector
   bool few_taps_;          // the gradient of the weights comes from all of dz
   std::optional<RegionGrid> regions_;
-  std::vector<std::int32_t> windows_;  // all, where there are no regions
   std::int64_t forward_packed_;
   std::vector<std::int32_t> out_;  // the results' places in the direct product
   std::vector<WinogradTile> tiles_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/sparse_gradient.hpp"
@@ -17,6 +18,7 @@ class SparseConvolution {
 
   std::int64_t packed_size() const { return convolution_.oc * row_; }
   std::int64_t workspace_size() const { return convolution_.oc * row_; }
+  std::span<const std::int32_t> sources() const { return sources_; }  // all of an image
   std::int64_t scratch_size() const;
   void pack(std::int64_t begin, std::int64_t end, const float* parameters, float* packed) const;
 
@@ -36,11 +38,11 @@ class SparseConvolution {
 
   Convolution convolution_;
   Patches patches_;
-  std::int64_t run_;                   // floats of one padded run of weights
-  std::int64_t row_;                   // and of all runs of one channel
-  std::int64_t image_;                 // floats of one padded image of x
-  std::int64_t listed_;                // sources whose lists are made together
-  std::vector<std::int32_t> sources_;  // all of an image
+  std::int64_t run_;     // floats of one padded run of weights
+  std::int64_t row_;     // and of all runs of one channel
+  std::int64_t image_;   // floats of one padded image of x
+  std::int64_t listed_;  // sources whose lists are made together
+  std::vector<std::int32_t> sources_;
 };
 
 }  // namespace convlet
