@@ -80,52 +80,73 @@ struct ScatterPatches {
   std::int64_t w_row;
   int tail;
   float* dx;
+  std::int64_t below;  // of a window's pixel to that below it, as of run to run; 0: they differ
 
   template <int R, int V>
   void operator()() const {
-    const std::int64_t words = words_of(dz.n);
+    if constexpr (R > 1 && (R + 1) * V <= kMaxSums) {
+      if (below != 0) return scatter_all<R, V, 2>();
+    }
+    scatter_all<R, V, 1>();
+  }
+
+  // Stacked pixels of a window, one below the other, share their sums of all runs but one.
+  template <int R, int V, int Stacked>
+  void scatter_all() const {
     const std::int64_t pixels = dz.pixels_per_source();
     const std::uint64_t* marked = marks;
     const std::int32_t* at = pixel.data();
     const float* dy = dz.dy;
-    for (std::int64_t q = 0; q < dz.sources; ++q, dy += dz.row) {
-      for (std::int64_t j = 0; j < pixels; ++j, ++at, marked += words) {
-        if (std::all_of(marked, marked + words, [](std::uint64_t word) { return word == 0; }))
-          continue;
-        scatter<R, V>(marked, words, dy, dx + *at);
+    for (std::int64_t q = 0; q < dz.sources; ++q, dy += dz.row, marked += pixels, at += pixels) {
+      for (std::int64_t j = 0; j < pixels / Stacked; ++j) {
+        const std::uint64_t lower = Stacked > 1 ? marked[j + 2] : 0;
+        if ((marked[j] | lower) != 0) scatter<R, V, Stacked>(marked[j], lower, dy, dx + at[j]);
       }
     }
   }
 
   // The sums start at zero and are added to dx in the end: so they need not wait for those of the
   // pixel before, whose patch overlaps.
-  template <int R, int V>
-  void scatter(const std::uint64_t* marked, std::int64_t words, const float* dy, float* to) const {
-    Vec sums[R][V] = {};
-    for (std::int64_t word = 0; word < words; ++word) {
-      const float* values = dy + 64 * word;
-      const float* of_word = w + 64 * word * w_row;
-      for (std::uint64_t left = marked[word]; left != 0; left &= left - 1) {
-        const std::int64_t c = std::countr_zero(left);
-        const Vec value = simd::broadcast(values[c]);
-        const float* weights = of_word + c * w_row;
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-          for (int v = 0; v < V; ++v) {
-            sums[r][v] = simd::fma(value, simd::load(weights + r * w_run + v * kLanes), sums[r][v]);
-          }
-        }
-      }
+  template <int R, int V, int Stacked>
+  void scatter(std::uint64_t upper, std::uint64_t lower, const float* dy, float* to) const {
+    Vec sums[R + Stacked - 1][V] = {};
+    add_products<R, V>(upper, dy, sums);
+    if constexpr (Stacked > 1) add_products<R, V>(lower, dy, sums + 1);
+    if (tail == kLanes) {
+      add_rows<R>(sums, to, simd::Whole{});
+    } else {
+      add_rows<R>(sums, to, tail);
     }
+  }
+
+  template <int R, int Rows, int V, class Count>
+  void add_rows(const Vec (&sums)[Rows][V], float* to, Count in_last) const {
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      float* out = to + run[r];
+    for (int r = 0; r < Rows; ++r) {
+      float* out = to + (r < R ? run[r] : run[R - 1] + below);
 #pragma GCC unroll 16
       for (int v = 0; v < V - 1; ++v, out += kLanes) {
         simd::store(out, simd::load(out) + sums[r][v]);
       }
-      store_columns(out, load_columns(out, tail) + sums[r][V - 1], tail);
+      simd::store_partial(out, simd::load_partial(out, in_last) + sums[r][V - 1], in_last);
+    }
+  }
+
+  // Those of one pixel, to R rows of sums.
+  template <int R, int V>
+  [[gnu::always_inline]] void add_products(std::uint64_t marked, const float* dy,
+                                           Vec (*sums)[V]) const {
+    for (; marked != 0; marked &= marked - 1) {
+      const std::int64_t c = std::countr_zero(marked);
+      const Vec value = simd::broadcast(dy[c]);
+      const float* weights = w + c * w_row;
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) {
+          sums[r][v] = simd::fma(value, simd::load(weights + r * w_run + v * kLanes), sums[r][v]);
+        }
+      }
     }
   }
 };
@@ -225,22 +246,28 @@ namespace {
 // The marks of one source's pixels.
 template <int Pixels>
 void mark_source(const SparseGradient& dz, std::int64_t q, std::uint64_t* marks) {
-  const std::int64_t words = words_of(dz.n);
-  for (std::int64_t word = 0; word < words; ++word) {
-    std::uint64_t bits[Pixels] = {};
-    const std::int64_t end = std::min<std::int64_t>(dz.n, 64 * (word + 1));
-    for (std::int64_t c = 64 * word; c < end; c += kLanes) {
-      const std::int64_t i = q * dz.row + c;
-      const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, end - c));
-      const Vec dy = load_columns(dz.dy + i, valid);
-      const IntVec alive = dy != simd::zero();
-      const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};
-      for (int j = 0; j < Pixels; ++j) {
-        bits[j] |= std::uint64_t{simd::bits_of(alive & (where == j))} << (c % 64);
-      }
+  std::uint64_t bits[Pixels] = {};
+  for (std::int64_t c = 0; c < dz.n; c += kLanes) {
+    const std::int64_t i = q * dz.row + c;
+    const int valid = static_cast<int>(std::min<std::int64_t>(kLanes, dz.n - c));
+    const Vec dy = load_columns(dz.dy + i, valid);
+    const IntVec alive = dy != simd::zero();
+    const IntVec where = Pixels > 1 ? simd::load_bytes(dz.argmax + i) : IntVec{};
+    for (int j = 0; j < Pixels; ++j) {
+      bits[j] |= std::uint64_t{simd::bits_of(alive & (where == j))} << c;
     }
-    for (int j = 0; j < Pixels; ++j) marks[(Pixels * q + j) * words + word] = bits[j];
   }
+  std::copy_n(bits, Pixels, marks + Pixels * q);
+}
+
+// From a pixel of a window to the one below it, where that is also the step from run to run.
+std::int64_t step_below(const Patches& patches, const SparseGradient& dz) {
+  if (dz.argmax == nullptr) return 0;
+  const std::int32_t step = patches.pixel[2] - patches.pixel[0];
+  for (std::size_t r = 1; r < patches.run.size(); ++r) {
+    if (patches.run[r] - patches.run[r - 1] != step) return 0;
+  }
+  return step;
 }
 
 }  // namespace
@@ -290,7 +317,8 @@ void sparse_data_gradient(const Patches& patches, std::int64_t n, const SparseGr
   const int vectors = static_cast<int>(row / kLanes);
   const int tail = static_cast<int>(patches.run_length - (row - kLanes));
   Cut cut = cut_run(vectors, runs);
-  if (runs * n * row > kWeightsInCache) cut.runs = 1;
+  if (runs * dz.n * row > kWeightsInCache) cut.runs = 1;
+  const std::int64_t below = step_below(patches, dz);
   for (int r = 0; r < runs; r += cut.runs) {
     for (int v = 0; v < vectors; v += cut.vectors) {
       const int piece = std::min(cut.vectors, vectors - v);
@@ -302,7 +330,8 @@ void sparse_data_gradient(const Patches& patches, std::int64_t n, const SparseGr
                                   n * row,
                                   row,
                                   v + piece == vectors ? tail : kLanes,
-                                  dx + v * kLanes};
+                                  dx + v * kLanes,
+                                  below};
       call_for(std::min(cut.runs, runs - r), piece, kernel);
     }
   }

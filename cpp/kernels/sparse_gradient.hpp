@@ -49,8 +49,8 @@ struct SparseGradient {
 void list_by_channel(const SparseGradient& dz, std::span<const std::int32_t> chosen,
                      const std::int32_t* pixel, std::int32_t base, const NonZeroLists& lists);
 
-// Which channels' dz is not zero, pixel by pixel: bit c % 64 of word c / 64 of its words_of(n).
-constexpr std::int64_t words_of(std::int64_t n) { return (n + 63) / 64; }
+// Which of at most kMostMarked channels' dz is not zero, pixel by pixel: bit c.
+constexpr std::int64_t kMostMarked = 64;
 void mark_by_pixel(const SparseGradient& dz, std::uint64_t* marks);
 
 // Non-zeros among `size` floats; NaN is one.
@@ -62,8 +62,8 @@ void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZer
                             const float* x, float* dw);
 
 // dx[pixel + run[r] + i] += dz[pixel][c] * w[r][c][i] over the channels that are marked. dz: of the
-// pixels of `patches`; its channels may be a group of n. w: [runs][n][run_length rounded up to
-// whole vectors].
+// pixels of `patches`, and of at most kMostMarked of n channels. w: [runs][n][run_length rounded up
+// to whole vectors].
 void sparse_data_gradient(const Patches& patches, std::int64_t n, const SparseGradient& dz,
                           const std::uint64_t* marks, const float* w, float* dx);
 

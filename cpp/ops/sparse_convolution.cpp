@@ -58,8 +58,8 @@ SparseConvolution::SparseConvolution(const Convolution& convolution, const Patch
 }
 
 std::int64_t SparseConvolution::scratch_size() const {
-  const std::int64_t words = std::min(kBand, patches_.pixels()) * words_of(convolution_.oc);
-  return round_up(std::max(floats_of(convolution_.oc, listed_), 2 * words), simd::kLanes);
+  const std::int64_t marks = std::min(kBand, patches_.pixels());
+  return round_up(std::max(floats_of(convolution_.oc, listed_), 2 * marks), simd::kLanes);
 }
 
 NonZeroLists SparseConvolution::lists_in(float* scratch, std::int64_t lists,
@@ -121,9 +121,13 @@ void SparseConvolution::data(const SparseGradient& dz, const float* packed, floa
                                     static_cast<std::size_t>(count) * pixels);
     auto* marks = reinterpret_cast<std::uint64_t*>(scratch);
     convolution_.for_groups([&](std::int64_t, std::int64_t ic, std::int64_t oc) {
-      const SparseGradient part = dz.part(first, count).channels(oc, convolution_.group_oc());
-      mark_by_pixel(part, marks);
-      sparse_data_gradient(band, convolution_.oc, part, marks, packed + oc * run_, dx + ic);
+      const std::int64_t end = oc + convolution_.group_oc();
+      for (std::int64_t c = oc; c < end; c += kMostMarked) {
+        const SparseGradient part =
+            dz.part(first, count).channels(c, std::min(kMostMarked, end - c));
+        mark_by_pixel(part, marks);
+        sparse_data_gradient(band, convolution_.oc, part, marks, packed + c * run_, dx + ic);
+      }
     });
   });
 }
