@@ -1,7 +1,6 @@
 // A fixed array of floats on its own cache lines.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -14,24 +13,26 @@ class Buffer {
   Buffer() = default;
 
   // `size` zeros, followed by kGuard readable ones: some kernels read a vector past the end of an
-  // array. std::bad_alloc where there is no memory.
+  // array. Pages that nobody writes to take no memory. std::bad_alloc where there is none.
   explicit Buffer(std::int64_t size) : size_(size) {
-    const std::size_t bytes =
-        (static_cast<std::size_t>(size + kGuard) * sizeof(float) + 63) / 64 * 64;
-    data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
-    if (data_ == nullptr) throw std::bad_alloc();
-    clear();
+    std::size_t room = static_cast<std::size_t>(size + kGuard) * sizeof(float) + kAlignment;
+    void* const memory = std::calloc(room, 1);
+    if (memory == nullptr) throw std::bad_alloc();
+    void* at = memory;
+    data_ = {static_cast<float*>(std::align(kAlignment, room - kAlignment, at, room)),
+             Free{memory}};
   }
 
   float* data() { return data_.get(); }
   const float* data() const { return data_.get(); }
   std::int64_t size() const { return size_; }
-  void clear() { std::fill_n(data_.get(), size_ + kGuard, 0.0F); }
 
  private:
   static constexpr std::int64_t kGuard = 32;
+  static constexpr std::size_t kAlignment = 64;  // bytes
   struct Free {
-    void operator()(float* p) const { std::free(p); }
+    void* memory;  // what the array lies in
+    void operator()(float*) const { std::free(memory); }
   };
   std::unique_ptr<float[], Free> data_;
   std::int64_t size_ = 0;
