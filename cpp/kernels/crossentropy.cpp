@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/vectors.hpp"
+
 namespace convlet {
 namespace {
+
+using simd::Vec;
 
 constexpr float kEpsilon = 1e-7F;  // Keras's backend.epsilon()
 
@@ -47,28 +51,41 @@ float label_crossentropy(std::int64_t n, const float* p, std::int32_t label, flo
   return std::log(total) - std::log(std::clamp(p[label], kEpsilon, 1.0F - kEpsilon));
 }
 
+// Of `count` classes from `first` on, zeros behind them.
+Vec weights_of(const ClassTarget& target, std::int64_t first, int count) {
+  if (target.dense != nullptr) {
+    const Vec dense = load_first(target.dense + first, count);
+    return filled(target.keep * dense + target.add, count, 0.0F);
+  }
+  const auto label = static_cast<std::int32_t>(target.label - first);
+  return simd::lane_numbers() == label ? simd::broadcast(1.0F) : simd::zero();
+}
+
 }  // namespace
 
 float softmax_crossentropy(std::int64_t n, const float* logits, const ClassTarget& target,
                            float scale, float* p, float* dlogits) {
   const float largest = *std::max_element(logits, logits + n);
-  float total = 0.0F;
-  for (std::int64_t i = 0; i < n; ++i) total += std::exp(logits[i] - largest);
+  Vec exponentials = simd::zero();
+  Vec weights = simd::zero();
+  for_vectors(n, [&](std::int64_t at, int count) {
+    exponentials += filled(simd::exp(load_first(logits + at, count) - largest), count, 0.0F);
+    weights += weights_of(target, at, count);
+  });
+  const float total = sum_of(exponentials);
   const float log_total = std::log(total);
-  float loss = 0.0F;
-  float weight = 0.0F;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float t = weight_of(target, i);
-    if (t != 0.0F) loss += t * (log_total - (logits[i] - largest));
-    weight += t;
-  }
-  if (!(log_total == log_total)) loss = log_total;  // NaN among the logits, whatever the target
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float q = std::exp(logits[i] - largest) / total;
-    if (p != nullptr) p[i] = q;
-    if (dlogits != nullptr) dlogits[i] = scale * (q * weight - weight_of(target, i));
-  }
-  return loss;
+  const float weight = sum_of(weights);
+  Vec losses = simd::zero();
+  for_vectors(n, [&](std::int64_t at, int count) {
+    const Vec x = load_first(logits + at, count) - largest;
+    const Vec t = weights_of(target, at, count);
+    losses += t != 0.0F ? t * (log_total - x) : simd::zero();  // x may be infinite
+    const Vec q = simd::exp(x) / total;
+    if (p != nullptr) store_first(p + at, q, count);
+    if (dlogits != nullptr) store_first(dlogits + at, scale * (q * weight - t), count);
+  });
+  // NaN among the logits, whatever the target.
+  return std::isnan(log_total) ? log_total : sum_of(losses);
 }
 
 float probability_crossentropy(std::int64_t n, const float* p, const ClassTarget& target,

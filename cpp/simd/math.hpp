@@ -10,13 +10,18 @@
 
 namespace convlet::simd {
 
-// -1 in the first `count` lanes, 0 in the others.
-inline IntVec first_lanes(int count) {
+// 0, 1, 2, ...
+inline IntVec lane_numbers() {
   static constexpr std::int32_t kNumbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   static_assert(kLanes <= 16);
   IntVec numbers;
   std::memcpy(&numbers, kNumbers, sizeof(numbers));
-  return numbers < broadcast(static_cast<std::int32_t>(count));
+  return numbers;
+}
+
+// -1 in the first `count` lanes, 0 in the others.
+inline IntVec first_lanes(int count) {
+  return lane_numbers() < broadcast(static_cast<std::int32_t>(count));
 }
 
 // a < b ? a : b in every lane: of two unordered values the second.
