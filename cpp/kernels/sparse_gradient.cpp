@@ -33,8 +33,11 @@ List list_of(const NonZeroLists& lists, std::int64_t i) {
 }
 
 // dw[r * row + v] += sum over the list of value * x[at + run[r] + v], R runs of V vectors in
-// registers.
+// registers. A vector is an Items.
+template <class Items>
 struct AccumulatePatches {
+  static constexpr std::int64_t kItems = sizeof(Items) / sizeof(float);
+
   const float* x;
   const std::int32_t* run;
   std::int64_t row;
@@ -43,27 +46,27 @@ struct AccumulatePatches {
   template <int R, int V>
   void operator()(const List& list) const {
     const float* start[R];
-    Vec sums[R][V];
+    Items sums[R][V];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       start[r] = x + run[r];
 #pragma GCC unroll 16
-      for (int v = 0; v < V; ++v) sums[r][v] = simd::load(dw + r * row + v * kLanes);
+      for (int v = 0; v < V; ++v) sums[r][v] = simd::load_as<Items>(dw + r * row + v * kItems);
     }
     for (std::int32_t i = 0; i < list.count; ++i) {
-      const Vec value = simd::broadcast(list.value[i]);
+      const Items value = list.value[i] - Items{};
       const std::int32_t at = list.at[i];
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v)
-          sums[r][v] = simd::fma(value, simd::load(start[r] + at + v * kLanes), sums[r][v]);
+          sums[r][v] += value * simd::load_as<Items>(start[r] + at + v * kItems);
       }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < V; ++v) simd::store(dw + r * row + v * kLanes, sums[r][v]);
+      for (int v = 0; v < V; ++v) simd::store_as(dw + r * row + v * kItems, sums[r][v]);
     }
   }
 };
@@ -151,18 +154,19 @@ struct ScatterPatches {
   }
 };
 
-// Calls kernel.operator()<r, v>(arguments) for run-time r and v with r * v <= kMaxSums.
-template <int R, class Kernel, class... Arguments>
+// Calls kernel.operator()<r, v>(arguments) for run-time r and v <= MostVectors with r * v <=
+// kMaxSums.
+template <int MostVectors, int R, class Kernel, class... Arguments>
 void call_for(int v, const Kernel& kernel, const Arguments&... arguments) {
   [&]<int... I>(std::integer_sequence<int, I...>) {
     (void)((v == I + 1 && (kernel.template operator()<R, I + 1>(arguments...), true)) || ...);
-  }(std::make_integer_sequence<int, std::min(kMaxVectors, kMaxSums / R)>{});
+  }(std::make_integer_sequence<int, std::min(MostVectors, kMaxSums / R)>{});
 }
 
-template <class Kernel, class... Arguments>
+template <int MostVectors, class Kernel, class... Arguments>
 void call_for(int r, int v, const Kernel& kernel, const Arguments&... arguments) {
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    (void)((r == I + 1 && (call_for<I + 1>(v, kernel, arguments...), true)) || ...);
+    (void)((r == I + 1 && (call_for<MostVectors, I + 1>(v, kernel, arguments...), true)) || ...);
   }(std::make_integer_sequence<int, kMaxRuns>{});
 }
 
@@ -294,14 +298,22 @@ void sparse_weight_gradient(const Patches& patches, std::int64_t n, const NonZer
   const std::int64_t row = padded_run(patches);
   const int vectors = static_cast<int>(row / kLanes);
   const Cut cut = cut_run(vectors, runs);
+  // A vector as long as a cache line mostly lies in two of them, half a one in one.
+  const bool is_short = kLanes == 16 && patches.run_length <= kLanes / 2;
   for (std::int64_t c = 0; c < n; ++c) {
     const List list = list_of(by_channel, c);
     if (list.count == 0) continue;
     for (int r = 0; r < runs; r += cut.runs) {
+      const int count = std::min(cut.runs, runs - r);
+      const std::int32_t* run = patches.run.data() + r;
+      float* out = dw + (c * runs + r) * row;
+      if (is_short) {
+        call_for<1>(count, 1, AccumulatePatches<simd::HalfVec>{x, run, row, out}, list);
+        continue;
+      }
       for (int v = 0; v < vectors; v += cut.vectors) {
-        const AccumulatePatches kernel{x + v * kLanes, patches.run.data() + r, row,
-                                       dw + (c * runs + r) * row + v * kLanes};
-        call_for(std::min(cut.runs, runs - r), std::min(cut.vectors, vectors - v), kernel, list);
+        const AccumulatePatches<Vec> kernel{x + v * kLanes, run, row, out + v * kLanes};
+        call_for<kMaxVectors>(count, std::min(cut.vectors, vectors - v), kernel, list);
       }
     }
   }
@@ -332,7 +344,7 @@ void sparse_data_gradient(const Patches& patches, std::int64_t n, const SparseGr
                                   v + piece == vectors ? tail : kLanes,
                                   dx + v * kLanes,
                                   below};
-      call_for(std::min(cut.runs, runs - r), piece, kernel);
+      call_for<kMaxVectors>(std::min(cut.runs, runs - r), piece, kernel);
     }
   }
 }

@@ -34,6 +34,7 @@ inline constexpr int kRegisters = 16;
 inline constexpr int kVecBytes = kLanes * static_cast<int>(sizeof(float));
 
 using Vec = float __attribute__((vector_size(kVecBytes)));
+using HalfVec = float __attribute__((vector_size(kVecBytes / 2)));
 using IntVec = std::int32_t __attribute__((vector_size(kVecBytes)));
 using UintVec = std::uint32_t __attribute__((vector_size(kVecBytes)));
 using ByteVec = std::uint8_t __attribute__((vector_size(kLanes)));
@@ -83,6 +84,19 @@ inline Vec broadcast_two(const float* p) {
 inline Vec load(const float* p) { return *reinterpret_cast<const detail::UnalignedVec*>(p); }
 
 inline void store(float* p, Vec v) { *reinterpret_cast<detail::UnalignedVec*>(p) = v; }
+
+// A vector of any size.
+template <class Items>
+Items load_as(const float* p) {
+  Items items;
+  std::memcpy(&items, p, sizeof(items));
+  return items;
+}
+
+template <class Items>
+void store_as(float* p, Items items) {
+  std::memcpy(p, &items, sizeof(items));
+}
 
 inline UintVec load(const Pair* p) {
   return reinterpret_cast<UintVec>(*reinterpret_cast<const detail::UnalignedVec*>(p));
