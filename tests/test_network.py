@@ -1051,7 +1051,7 @@ def oracle_step(
     logits = reference.values[len(ops) - skip]
     t = as_one_hot(y, logits.value.shape[-1])
     scale = (np.ones(len(x)) if sample_weight is None else sample_weight)[:, None] / len(x)
-    p = oracle.softmax(logits.value)
+    p = oracle.softmax(logits.value) * t.sum(axis=-1, keepdims=True)
     error = np.abs(scale) * (p * softmax_relative_error(logits) + 8 * EPS * (p + t))
     gradients = reference.backward(Bounded(scale * (p - t), error), skip)[1]
     rows = oracle.categorical_crossentropy(t, logits.value, from_logits=True)
@@ -1108,6 +1108,23 @@ def test_one_step(
     hits = logits.argmax(axis=-1) == as_one_hot(y, classes).argmax(axis=-1)
     assert network.metrics() == pytest.approx([(weights * rows).mean(), hits.mean()], rel=1e-5)
     assert network.iterations == 1
+
+
+@pytest.mark.parametrize("model", ["dense", "logits"])
+def test_targets_that_do_not_add_up_to_one(
+    core: ModuleType, rng: np.random.Generator, model: str
+) -> None:
+    """The probabilities' part of the gradient counts as often as there are targets."""
+    network = make_trainer(core, model, "categorical_crossentropy")
+    y = rng.uniform(0.0, 1.0, (5, classes_of(model))).astype(np.float32)
+    y[0] = 0.0
+    x, parameters = random_values(rng, network, 5, TRAINED[model][0])
+    rows, _, gradients, reference = oracle_step(model, parameters, x, y, None)
+    set_parameters(network, parameters)
+    network.reset_metrics()
+    network.train(x, y, None, 0, 5, 5, None)
+    assert_updated(network, parameters, gradients, reference.moving)
+    assert network.metrics()[0] == pytest.approx(rows.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
